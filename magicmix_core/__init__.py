@@ -1,0 +1,1 @@
+"""Layout-guided mixing for diffusion sampling, in plain torch: nothing here imports ComfyUI."""

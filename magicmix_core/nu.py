@@ -1,0 +1,46 @@
+"""The interpolation weight nu: over the mixing window (schedule), over the picture (map) and over the batch (rows)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "constant": lambda progress: 0.0,
+    "linear": lambda progress: progress,
+    "cosine": lambda progress: (1 - math.cos(math.pi * progress)) / 2,
+}
+"""How far the layout has faded out when a fraction `progress` of the window has passed."""
+
+
+@dataclass(frozen=True)
+class Nu:
+    """nu over the window: `start` at its first step, towards 1 (no layout) at its end as `schedule` says.
+
+    `start` is `[1 or B, 1, 1 or h, 1 or w]` in `[0, 1]`: 1 keeps the content, 0 puts the layout in its place. One value is a
+    tensor too, so that it mixes to the same bits as a map of that value.
+    """
+
+    start: Tensor
+    schedule: str = "constant"
+
+    def __post_init__(self):
+        low, high = (float(bound) for bound in torch.aminmax(self.start))
+        if not (low >= 0 and high <= 1):  # also when NaN
+            came = f"{low:g}" if low == high or math.isnan(low) else f"values from {low:g} to {high:g}"
+            raise ValueError(f"nu must lie in [0, 1], got {came}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"nu_schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
+
+    @property
+    def keeps_content(self) -> bool:
+        """Whether nu is 1 everywhere: nothing would be mixed."""
+        return bool((self.start == 1).all())
+
+    def at(self, progress: float, like: Tensor) -> Tensor:
+        """nu when a fraction `progress` in `[0, 1)` of the window's steps is done; broadcasts against the latent `like`."""
+        batch, _, *size = self.start.shape
+        start = self.start.to(like).reshape(batch, *[1] * (like.ndim - len(size) - 1), *size)
+        return start + (1 - start) * SCHEDULES[self.schedule](progress)

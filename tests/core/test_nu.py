@@ -1,0 +1,56 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magicmix_core.nu import SCHEDULES, Nu
+
+LATENT = torch.zeros(2, 4, 6, 6)
+
+
+def scalar(nu):
+    return torch.full((1, 1, 1, 1), nu)
+
+
+@pytest.mark.parametrize("nu", [-0.01, 1.01, float("nan"), float("inf")])
+def test_nu_outside_0_to_1_is_refused(nu):
+    with pytest.raises(ValueError, match=r"nu must lie in \[0, 1\], got"):
+        Nu(scalar(nu))
+
+
+def test_an_unknown_schedule_is_refused_and_the_known_ones_listed():
+    with pytest.raises(ValueError, match="nu_schedule must be one of constant, linear, cosine, got 'quadratic'"):
+        Nu(scalar(0.5), "quadratic")
+
+
+@given(nu=st.floats(0, 1, width=32), progress=st.floats(0, 1, exclude_max=True))
+def test_constant_stays_at_nu(nu, progress):
+    assert Nu(scalar(nu)).at(progress, LATENT) == torch.tensor(nu)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+@given(nu=st.floats(0, 1, width=32))
+def test_fading_schedules_rise_from_nu_to_one(schedule, nu):
+    values = [float(Nu(scalar(nu), schedule).at(n / 20, LATENT)) for n in range(21)]
+    assert values[0] == nu and values[-1] == pytest.approx(1) and values == sorted(values)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+@pytest.mark.parametrize("nu", [0.0, 0.1, 0.3, 0.7, 1.0])
+def test_a_map_of_one_value_is_that_value_to_the_bit(schedule, nu):
+    for progress in (0.0, 0.3, 0.9):
+        spread = Nu(torch.full((2, 1, 6, 6), nu), schedule).at(progress, LATENT)
+        assert torch.equal(spread, Nu(scalar(nu), schedule).at(progress, LATENT).expand_as(spread))
+
+
+def test_nu_fits_latents_of_pictures_and_of_films():
+    nu = Nu(torch.rand(2, 1, 6, 5))
+    assert nu.at(0, torch.zeros(2, 4, 6, 5)).shape == (2, 1, 6, 5)
+    assert nu.at(0, torch.zeros(2, 16, 3, 6, 5)).shape == (2, 1, 1, 6, 5)
+
+
+def test_only_ones_everywhere_keep_the_content():
+    assert Nu(scalar(1.0)).keeps_content
+    almost = torch.ones(1, 1, 4, 4)
+    almost[0, 0, 2, 2] = 0.99
+    assert not Nu(almost).keeps_content
