@@ -1,0 +1,1 @@
+"""The pack's ComfyUI nodes: schemas and conversions around `magicmix_core`."""

@@ -1,0 +1,215 @@
+"""MagicMix (arXiv 2210.16056): a layout to start from, and two samplers that mix it in."""
+
+from comfy_api.latest import io
+
+from ..magicmix_core.nu import SCHEDULES
+from .checks import check_choice, check_range
+from .host import NOISES, SAMPLERS, SCHEDULERS, LatentLayout, MixingSampler, make_nu, plain_sampler, sample_layout, sigmas_of
+
+Layout = io.Custom("MAGICMIX_LAYOUT")
+
+MAX_SEED = 0xFFFFFFFFFFFFFFFF
+
+
+def _mixing_inputs() -> list[io.Input]:
+    return [
+        io.Float.Input(
+            "nu",
+            default=0.5,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
+        ),
+        io.Float.Input(
+            "k_max",
+            default=0.6,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Where sampling starts, as a fraction of the noise: 1 = pure noise, 0 = the untouched layout. Lower keeps more of the layout.",
+        ),
+        io.Float.Input(
+            "k_min",
+            default=0.3,
+            min=0.0,
+            max=1.0,
+            step=0.01,
+            tooltip="Where mixing ends, as a fraction of the noise: below it the prompt is free to add detail. Must not be above k_max; the same value means no mixing.",
+        ),
+    ]
+
+
+def _optional_mixing_inputs() -> list[io.Input]:
+    return [
+        io.Mask.Input(
+            "nu_map",
+            optional=True,
+            tooltip="nu for each place, instead of the number above: white = content, black = layout. Any size; a batch of masks makes one picture for each.",
+        ),
+        io.Combo.Input(
+            "nu_schedule",
+            options=list(SCHEDULES),
+            default="constant",
+            optional=True,
+            tooltip="nu over the mixed steps: constant, or rising from nu to 1 (linear, or eased as a cosine) so that the layout fades out.",
+        ),
+        io.Boolean.Input(
+            "restore_variance",
+            default=False,
+            optional=True,
+            tooltip="Give the mixed noise back the strength it loses when content and layout carry different noise: sharper with stochastic samplers or independent noise. Not part of the paper.",
+        ),
+    ]
+
+
+class MagicMixLayoutNoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixLayoutNoise",
+            display_name="MagicMix Layout Noise",
+            category="MagicMix",
+            description="Takes an image's latent as the layout: the mix gets its shapes, colours and places from it.",
+            inputs=[
+                io.Latent.Input(
+                    "latent",
+                    tooltip="The layout image, encoded with the VAE that belongs to the model. A batch makes a batch; its noise mask, if any, limits what is repainted.",
+                ),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="Seed of the noise that is laid over the layout.",
+                ),
+                io.Combo.Input(
+                    "noise",
+                    options=list(NOISES),
+                    default="shared",
+                    tooltip="shared: one noise at every step, the clean choice. independent: fresh noise at every step, looser and softer.",
+                ),
+            ],
+            outputs=[
+                Layout.Output("layout", display_name="layout", tooltip="The layout's path over the noise levels, for a MagicMix sampler.")
+            ],
+        )
+
+    @classmethod
+    def execute(cls, latent: dict, seed: int, noise: str) -> io.NodeOutput:
+        return io.NodeOutput(LatentLayout(latent, seed, noise))
+
+
+class MagicMixKSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixKSampler",
+            display_name="MagicMix Interpolating KSampler",
+            category="MagicMix",
+            description="Samples the prompt while mixing a layout into it, all in one node.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model that draws the content."),
+                io.Conditioning.Input("positive", tooltip="The content: what the picture shall become."),
+                io.Conditioning.Input("negative", tooltip="What the picture shall not show; an empty prompt is fine."),
+                Layout.Input("layout", tooltip="The layout to mix in: it also sets size and batch."),
+                io.Int.Input(
+                    "seed",
+                    default=0,
+                    min=0,
+                    max=MAX_SEED,
+                    control_after_generate=True,
+                    tooltip="Seed of the noise that stochastic samplers add on the way. The starting noise is the layout's own.",
+                ),
+                io.Int.Input(
+                    "steps",
+                    default=50,
+                    min=1,
+                    max=10000,
+                    tooltip="Steps of the whole schedule, as in the paper; only those below k_max are run: 30 of 50 at 0.6.",
+                ),
+                io.Float.Input(
+                    "cfg",
+                    default=7.5,
+                    min=0.0,
+                    max=100.0,
+                    step=0.1,
+                    round=0.01,
+                    tooltip="Guidance scale: how closely the picture follows the prompt.",
+                ),
+                io.Combo.Input(
+                    "sampler_name",
+                    options=list(SAMPLERS),
+                    default="euler",
+                    tooltip="Any sampler works. Deterministic ones (euler, dpmpp_2m) keep the layout cleanest.",
+                ),
+                io.Combo.Input(
+                    "scheduler",
+                    options=list(SCHEDULERS),
+                    default="ddim_uniform",
+                    tooltip="How the steps are spread over the noise levels; ddim_uniform is the paper's.",
+                ),
+                *_mixing_inputs(),
+                *_optional_mixing_inputs(),
+            ],
+            outputs=[io.Latent.Output("mixed_latent", display_name="latent", tooltip="The mixed picture as a latent.")],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        positive,
+        negative,
+        layout,
+        seed,
+        steps,
+        cfg,
+        sampler_name,
+        scheduler,
+        nu,
+        k_max,
+        k_min,
+        nu_map=None,
+        nu_schedule="constant",
+        restore_variance=False,
+    ) -> io.NodeOutput:
+        check_range("steps", steps, 1)
+        check_range("cfg", cfg, 0)
+        check_choice("sampler_name", sampler_name, SAMPLERS)
+        check_choice("scheduler", scheduler, SCHEDULERS)
+        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
+        sampler = MixingSampler(plain_sampler(sampler_name), layout, weights, k_max, k_min, restore_variance)
+        sigmas = sigmas_of(model, sampler_name, scheduler, steps)
+        return io.NodeOutput(sample_layout(model, sampler, sigmas, seed, cfg, positive, negative))
+
+
+class MagicMixSampler(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixSampler",
+            display_name="MagicMix Sampler",
+            category="MagicMix",
+            description="Makes any sampler mix a layout in, for SamplerCustomAdvanced: guider, noise, scheduler and latent come from there.",
+            inputs=[
+                io.Sampler.Input("sampler", tooltip="The sampler that draws the content, for example from KSamplerSelect."),
+                Layout.Input(
+                    "layout",
+                    tooltip="The layout to mix in. Sampling starts from it: the latent and the noise of the graph set size and batch only.",
+                ),
+                *_mixing_inputs(),
+                *_optional_mixing_inputs(),
+            ],
+            outputs=[
+                io.Sampler.Output(
+                    "mixing_sampler", display_name="sampler", tooltip="The same sampler, mixing the layout in between k_max and k_min."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, sampler, layout, nu, k_max, k_min, nu_map=None, nu_schedule="constant", restore_variance=False) -> io.NodeOutput:
+        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
+        return io.NodeOutput(MixingSampler(sampler, layout, weights, k_max, k_min, restore_variance))

@@ -1,0 +1,81 @@
+"""The real host inside this process, for tests and benchmarks: no server, no files, models with random weights."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from comfy_server import PACK, comfyui_path
+
+SD15 = {
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 320,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": [1, 2, 4, 4],
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_output": [1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0],
+    "transformer_depth_middle": 1,
+    "context_dim": 768,
+    "use_linear_in_transformer": False,
+    "adm_in_channels": None,
+    "use_spatial_transformer": True,
+    "legacy": False,
+    "use_temporal_attention": False,
+}
+"""The UNet of Stable Diffusion 1.5: 860 M parameters."""
+
+
+def start_host(*arguments: str) -> None:
+    """Makes `comfy` and the host's `nodes` importable; they read their `arguments` while they are imported."""
+    sys.path.insert(0, str(comfyui_path()))
+    sys.argv = ["main.py", *arguments]
+    import comfy.options
+
+    comfy.options.enable_args_parsing()
+
+
+def load_pack() -> None:
+    """Has the host load the pack as it loads any custom node."""
+    import nodes
+
+    if not asyncio.run(nodes.load_custom_node(str(PACK))):
+        raise RuntimeError("the host could not load the pack")
+
+
+def node_runner() -> Callable[..., tuple]:
+    """`run("NodeId", input=value, ...)`: executes a node of the host or of the loaded pack; returns its outputs."""
+    from comfy_api.latest import io
+
+    import nodes
+
+    asyncio.run(nodes.init_builtin_extra_nodes())
+
+    def run(node_id: str, **inputs: Any) -> tuple:
+        node = nodes.NODE_CLASS_MAPPINGS[node_id]
+        if issubclass(node, io.ComfyNode):
+            return node.execute(**inputs).result
+        return getattr(node(), node.FUNCTION)(**inputs)
+
+    return run
+
+
+def random_model(family: type, unet_config: dict):
+    """A MODEL of `family` whose weights are random: the host leaves them uninitialised."""
+    import comfy.model_management
+    import comfy.model_patcher
+    import torch
+
+    device = comfy.model_management.get_torch_device()
+    config = family(dict(unet_config))
+    config.set_inference_dtype(torch.float16 if device.type == "cuda" else torch.float32, None)
+    model = config.get_model({}, "", device=device)
+    generator = torch.Generator(device).manual_seed(0)
+    with torch.no_grad():
+        for name, weight in model.diffusion_model.named_parameters():
+            # Spread so that activations keep their size; norms around one.
+            weight.normal_(std=weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1, generator=generator)
+            if weight.ndim == 1 and name.endswith("norm.weight"):
+                weight.add_(1)
+    return comfy.model_patcher.ModelPatcher(model, device, device)
