@@ -34,6 +34,8 @@ def start_host(*arguments: str) -> None:
     import comfy.options
 
     comfy.options.enable_args_parsing()
+    # The host's nodes.py puts comfy/ on the path, where another `utils` hides this one; main.py imports it first too.
+    import utils.install_util  # noqa: F401
 
 
 def load_pack() -> None:
