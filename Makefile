@@ -25,7 +25,7 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/import_cost.py
 
 workflows: $(COMFYUI_PATH)/main.py
-	$(PY) tools/workflows.py
+	$(PY) tools/workflows/make.py
 
 $(VENV)/.installed: requirements/host.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)

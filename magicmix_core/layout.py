@@ -70,3 +70,35 @@ class ImageLayout:
 
     def mean(self, sigma: Tensor, k: int) -> Tensor:
         return noiseless(self.noising, sigma, self.x0)
+
+
+@dataclass(frozen=True)
+class RecordedLayout:
+    """The latents that a run passed through, for layouts that come from a prompt or from an inverted image.
+
+    `sigmas` `[n + 1]` descend to 0, `latents` `[n + 1, B, C, H, W]` belong to them; both stay where they were recorded, and
+    answers come in the place, dtype and batch of `like`, one recorded row serving them all. On the grid the answer is the recorded latent itself; between two levels
+    it is interpolated linearly in sigma, along the straight lines that Euler's method draws. Above the first level there is
+    nothing to know, so its latent stands in.
+    """
+
+    sigmas: Tensor
+    latents: Tensor
+    noising: Noising
+    like: Tensor
+
+    def at(self, sigma: Tensor, k: int) -> Tensor:
+        level = sigma.to(self.sigmas)
+        above = int((self.sigmas > level).sum())  # the first recorded level at or below sigma
+        below = self._recorded(min(above, len(self.sigmas) - 1))
+        if above in (0, len(self.sigmas)) or self.sigmas[above] == level:
+            return below
+        lower, upper = self.sigmas[above], self.sigmas[above - 1]
+        return torch.lerp(below, self._recorded(above - 1), ((level - lower) / (upper - lower)).to(self.like))
+
+    def mean(self, sigma: Tensor, k: int) -> Tensor:
+        """The picture at the path's end stands in for what is clean at `sigma`."""
+        return noiseless(self.noising, sigma.to(self.like), self._recorded(-1))
+
+    def _recorded(self, index: int) -> Tensor:
+        return self.latents[index].to(self.like).expand_as(self.like).contiguous()

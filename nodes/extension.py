@@ -3,14 +3,20 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .demo import MagicMixDemoCheckpoint
-from .mixing import MagicMixKSampler, MagicMixLayoutNoise, MagicMixSampler
+from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
+from .mixing import MagicMixKSampler, MagicMixSampler
+from .sweeps import ContactSheet, ValueGrid
 
 
 class MagicMixExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
             MagicMixLayoutNoise,
+            MagicMixLayoutFromPrompt,
+            MagicMixLayoutInversion,
             MagicMixKSampler,
             MagicMixSampler,
+            ValueGrid,
+            ContactSheet,
             MagicMixDemoCheckpoint,
         ]

@@ -1,14 +1,12 @@
-"""MagicMix (arXiv 2210.16056): a layout to start from, and two samplers that mix it in."""
+"""MagicMix (arXiv 2210.16056): two samplers that mix a layout in."""
 
 from comfy_api.latest import io
 
 from ..magicmix_core.nu import SCHEDULES
 from .checks import check_choice, check_range
-from .host import NOISES, SAMPLERS, SCHEDULERS, LatentLayout, MixingSampler, make_nu, plain_sampler, sample_layout, sigmas_of
-
-Layout = io.Custom("MAGICMIX_LAYOUT")
-
-MAX_SEED = 0xFFFFFFFFFFFFFFFF
+from .host.running import mix_layout
+from .host.samplers import SAMPLERS, SCHEDULERS, MixingSampler, make_nu, plain_sampler, sigmas_of
+from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
 def _mixing_inputs() -> list[io.Input]:
@@ -63,44 +61,6 @@ def _optional_mixing_inputs() -> list[io.Input]:
     ]
 
 
-class MagicMixLayoutNoise(io.ComfyNode):
-    @classmethod
-    def define_schema(cls) -> io.Schema:
-        return io.Schema(
-            node_id="MagicMixLayoutNoise",
-            display_name="MagicMix Layout Noise",
-            category="MagicMix",
-            description="Takes an image's latent as the layout: the mix gets its shapes, colours and places from it.",
-            inputs=[
-                io.Latent.Input(
-                    "latent",
-                    tooltip="The layout image, encoded with the VAE that belongs to the model. A batch makes a batch; its noise mask, if any, limits what is repainted.",
-                ),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=MAX_SEED,
-                    control_after_generate=True,
-                    tooltip="Seed of the noise that is laid over the layout.",
-                ),
-                io.Combo.Input(
-                    "noise",
-                    options=list(NOISES),
-                    default="shared",
-                    tooltip="shared: one noise at every step, the clean choice. independent: fresh noise at every step, looser and softer.",
-                ),
-            ],
-            outputs=[
-                Layout.Output("layout", display_name="layout", tooltip="The layout's path over the noise levels, for a MagicMix sampler.")
-            ],
-        )
-
-    @classmethod
-    def execute(cls, latent: dict, seed: int, noise: str) -> io.NodeOutput:
-        return io.NodeOutput(LatentLayout(latent, seed, noise))
-
-
 class MagicMixKSampler(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -114,42 +74,11 @@ class MagicMixKSampler(io.ComfyNode):
                 io.Conditioning.Input("positive", tooltip="The content: what the picture shall become."),
                 io.Conditioning.Input("negative", tooltip="What the picture shall not show; an empty prompt is fine."),
                 Layout.Input("layout", tooltip="The layout to mix in: it also sets size and batch."),
-                io.Int.Input(
-                    "seed",
-                    default=0,
-                    min=0,
-                    max=MAX_SEED,
-                    control_after_generate=True,
-                    tooltip="Seed of the noise that stochastic samplers add on the way. The starting noise is the layout's own.",
-                ),
-                io.Int.Input(
-                    "steps",
-                    default=50,
-                    min=1,
-                    max=10000,
-                    tooltip="Steps of the whole schedule, as in the paper; only those below k_max are run: 30 of 50 at 0.6.",
-                ),
-                io.Float.Input(
-                    "cfg",
-                    default=7.5,
-                    min=0.0,
-                    max=100.0,
-                    step=0.1,
-                    round=0.01,
-                    tooltip="Guidance scale: how closely the picture follows the prompt.",
-                ),
-                io.Combo.Input(
-                    "sampler_name",
-                    options=list(SAMPLERS),
-                    default="euler",
-                    tooltip="Any sampler works. Deterministic ones (euler, dpmpp_2m) keep the layout cleanest.",
-                ),
-                io.Combo.Input(
-                    "scheduler",
-                    options=list(SCHEDULERS),
-                    default="ddim_uniform",
-                    tooltip="How the steps are spread over the noise levels; ddim_uniform is the paper's.",
-                ),
+                seed_input("Seed of the noise that stochastic samplers add on the way. The starting noise is the layout's own."),
+                steps_input("Steps of the whole schedule, as in the paper; only those below k_max are run: 30 of 50 at 0.6."),
+                cfg_input(),
+                sampler_input("Any sampler works. Deterministic ones (euler, dpmpp_2m) keep the layout cleanest."),
+                scheduler_input(),
                 *_mixing_inputs(),
                 *_optional_mixing_inputs(),
             ],
@@ -182,7 +111,7 @@ class MagicMixKSampler(io.ComfyNode):
         weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
         sampler = MixingSampler(plain_sampler(sampler_name), layout, weights, k_max, k_min, restore_variance)
         sigmas = sigmas_of(model, sampler_name, scheduler, steps)
-        return io.NodeOutput(sample_layout(model, sampler, sigmas, seed, cfg, positive, negative))
+        return io.NodeOutput(mix_layout(model, sampler, sigmas, seed, cfg, positive, negative))
 
 
 class MagicMixSampler(io.ComfyNode):

@@ -9,16 +9,21 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import skimage.data
+import torch
 from comfy_client import ComfyClient, GraphError
 from comfy_server import PACK, comfy_server
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from tqdm import tqdm
+
+sys.path.append(str(PACK))
+
+from nodes.sheet import draw_sheet
 
 OUT = PACK / "out"
 LAYOUTS = PACK / "demo_model" / "layouts"
 NUS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-TILE, LABEL = 192, 28
 
 
 @dataclass(frozen=True)
@@ -71,17 +76,12 @@ def mix(client: ComfyClient, graph: dict, title: str) -> Image.Image:
     return Image.open(io.BytesIO(client.picture(saved))).convert("RGB")
 
 
-def sheet(rows: list[list[Image.Image]], labels: list[list[str]]) -> Image.Image:
-    """Pictures of any size in a table, each over its label."""
-    font = ImageFont.load_default(16)
-    page = Image.new("RGB", (TILE * len(rows[0]), (TILE + LABEL) * len(rows)), "white")
-    draw = ImageDraw.Draw(page)
-    for y, row in enumerate(rows):
-        for x, picture in enumerate(row):
-            left, top = x * TILE, y * (TILE + LABEL)
-            page.paste(picture.resize((TILE, TILE), Image.Resampling.BICUBIC), (left, top))
-            draw.text((left + TILE / 2, top + TILE + LABEL / 2), labels[y][x], fill="black", font=font, anchor="mm")
-    return page
+def save_sheet(pictures: list[Image.Image], labels: list[str], file: Path) -> None:
+    """A row for each layout: the layout itself, then the mix for each nu."""
+    side = max(picture.width for picture in pictures[1:])
+    tiles = [torch.from_numpy(np.array(picture.resize((side, side), Image.Resampling.LANCZOS))) / 255 for picture in pictures]
+    (page,) = draw_sheet(tiles, labels, columns=1 + len(NUS))
+    Image.fromarray((page * 255).round().byte().numpy()).save(file)
 
 
 def main() -> None:
@@ -89,7 +89,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     template = json.loads((PACK / "workflows" / "api" / "image_text.json").read_text())
     print("Starting ComfyUI ...", flush=True)
-    rows, labels = [], []
+    pictures, labels = [], []
     with tempfile.TemporaryDirectory() as folder, comfy_server() as url, ComfyClient(url) as client:
         for pair in pairs(Path(folder)):
             image = client.upload(pair.layout)
@@ -100,11 +100,11 @@ def main() -> None:
                 picture.save(OUT / pair.name / f"nu-{nu:g}.png")
                 row.append(picture)
                 captions.append(f"{pair.prompt}, nu {nu:g}")
-            sheet([row], [captions]).save(OUT / f"{pair.name}.png")
+            save_sheet(row, captions, OUT / f"{pair.name}.png")
             print(OUT / f"{pair.name}.png", flush=True)
-            rows.append(row)
-            labels.append(captions)
-    sheet(rows, labels).save(OUT / "demo.png")
+            pictures += row
+            labels += captions
+    save_sheet(pictures, labels, OUT / "demo.png")
     print(f"{OUT / 'demo.png'} (all of them; single pictures in the folders beside it)")
 
 

@@ -10,7 +10,7 @@ def euler():
 
     def sample(model, x, sigmas, extra_args=None, callback=None, disable=None):
         for i in range(len(sigmas) - 1):
-            denoised = model(x, sigmas[i])
+            denoised = model(x, sigmas[i] * x.new_ones(x.shape[0]))
             if callback is not None:
                 callback({"i": i, "denoised": denoised, "x": x})
             x = x + (x - denoised) / sigmas[i] * (sigmas[i + 1] - sigmas[i])
@@ -27,7 +27,7 @@ def ancestral():
         generator = torch.Generator().manual_seed(extra_args["seed"])
         for i in range(len(sigmas) - 1):
             noise = torch.randn(x.shape, generator=generator, dtype=x.dtype)
-            x = model(x, sigmas[i]) + sigmas[i + 1] * noise
+            x = model(x, sigmas[i] * x.new_ones(x.shape[0])) + sigmas[i + 1] * noise
         return x
 
     return sample
@@ -39,6 +39,7 @@ def model():
 
     def denoise(x, sigma):
         denoise.calls += 1
+        sigma = sigma.reshape(-1, 1, 1, 1)
         return torch.tanh(x / (1 + sigma**2).sqrt()) * 2 + 0.1 * x.roll(1, -1) / (1 + sigma)
 
     denoise.calls = 0

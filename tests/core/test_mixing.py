@@ -132,7 +132,7 @@ def test_a_row_of_a_batch_of_nus_is_the_run_with_that_nu(euler, sigmas, draw):
     layout = ImageLayout(draw(1)[:1].repeat(3, 1, 1, 1), lambda k: draw(2)[:1].repeat(3, 1, 1, 1))
 
     def rowwise(x, sigma):
-        return torch.tanh(x / (1 + sigma))
+        return torch.tanh(x / (1 + sigma.reshape(-1, 1, 1, 1)))
 
     values = [0.2, 0.5, 0.9]
     together = sample_mixed(euler, rowwise, layout, sigmas, WINDOW, Nu(torch.tensor(values, dtype=torch.float64).reshape(3, 1, 1, 1)))

@@ -15,7 +15,7 @@ def counted(tiny):
     model.evaluations = []
 
     def record(apply_model, args):
-        model.evaluations.append(float(model.get_model_object("model_sampling").sigma(args["timestep"])[0]))
+        model.evaluations.append(float(args["timestep"][0]))  # the host means sigma here
         return apply_model(args["input"], args["timestep"], **args["c"])
 
     model.set_model_unet_function_wrapper(record)
@@ -57,7 +57,7 @@ def test_sampler_and_scheduler(run, host, counted, latent, name, scheduler):
 
     half, calls = mixed()
     assert torch.isfinite(half).all()
-    assert counted.evaluations[0] <= float(executed[0]) * 1.001, "nothing is evaluated above K_max"
+    assert max(counted.evaluations) <= float(executed[0]) * 1.001, "nothing is evaluated above K_max"
 
     # nu = 1: the core's own run from the layout. nu = 0: its own run from the layout at K_min.
     whole, whole_calls = host(base, executed.clone(), source)

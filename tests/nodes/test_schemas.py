@@ -17,6 +17,13 @@ RELEASED = {
         ["latent"],
     ),
     "MagicMixSampler": (["sampler", "layout", *NU, *OPTIONAL], ["sampler"]),
+    "MagicMixLayoutFromPrompt": (
+        ["model", "positive", "negative", "latent", "seed", "steps", "cfg", "sampler_name", "scheduler"],
+        ["layout", "latent"],
+    ),
+    "MagicMixLayoutInversion": (["model", "positive", "latent", "steps", "scheduler", "refinements"], ["layout", "latent"]),
+    "ValueGrid": (["x_values", "y_values", "x_name", "y_name"], ["x", "y", "labels", "columns"]),
+    "ContactSheet": (["images", "labels", "columns", "title"], ["image"]),
     "MagicMixDemoCheckpoint": ([], ["model", "clip", "vae"]),
 }
 DEFAULTS = {"steps": 50, "cfg": 7.5, "sampler_name": "euler", "scheduler": "ddim_uniform", "nu": 0.5, "k_max": 0.6, "k_min": 0.3}

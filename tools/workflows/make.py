@@ -1,34 +1,27 @@
-"""`make workflows`: from each graph in workflows/api/ makes the one users drag in, and its thumbnail, by running it.
+"""`make workflows`: writes every graph of graphs.py as people drag it in, as the HTTP API takes it, and with a thumbnail.
 
-The API form is the one source: positions follow from the links, widget order from what the server says of each node.
+Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
+demo flavour, which the other flavour shares.
 """
 
 import io
 import json
+import sys
 import textwrap
 import uuid
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
+from graphs import DEMO, GRAPHS, SD15, Graph
 from PIL import Image
 
 WORKFLOWS = PACK / "workflows"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 COLUMN, GAP, WIDTH, SLOT, TEXT = 380, 60, 315, 26, 90
 THUMBNAIL = 256
-NOTES = {
-    "image_text": """
-        **MagicMix, image and text.** The picture gives the layout, the content prompt says what it becomes.
-
-        Load another picture, change the prompt, then move `nu`: towards 1 the prompt wins, towards 0 the layout.
-        With your own SD1.5 checkpoint: load it instead of the demo checkpoint, scale to 512 x 512, cfg 7.5, k_max 0.6, k_min 0.3.
-        """,
-    "image_text_custom_sampler": """
-        **The same mix in the core's modular sampling.** MagicMix Sampler turns any SAMPLER into one that mixes the layout in;
-        guider, scheduler and noise are the core's. The latent sets size and batch only.
-        """,
-}
 
 
 def widget_inputs(schema: dict) -> list[tuple[str, dict]]:
@@ -40,7 +33,8 @@ def widget_inputs(schema: dict) -> list[tuple[str, dict]]:
 def widget_values(node: dict, schema: dict) -> list:
     values = []
     for name, options in widget_inputs(schema):
-        values.append(node["inputs"][name])
+        value = node["inputs"][name]
+        values.append(options.get("default") if isinstance(value, list) else value)  # a linked widget keeps its place
         if options.get("control_after_generate"):
             values.append("fixed")
         if options.get("image_upload"):
@@ -63,19 +57,19 @@ def columns(graph: dict) -> dict[str, int]:
     return {node_id: max(steps.values()) - step for node_id, step in steps.items()}
 
 
-def ui_graph(name: str, graph: dict, schemas: dict) -> dict:
+def ui_graph(name: str, source: Graph, schemas: dict) -> dict:
     """The graph as the page saves it (schema 0.4)."""
-    nodes, links = {}, []
+    graph, nodes, links = source.nodes, {}, []
     column_ends: dict[int, int] = {}
     column_of = columns(graph)
     for order, (node_id, node) in enumerate(sorted(graph.items(), key=lambda item: column_of[item[0]])):
         schema = schemas[node["class_type"]]
         widgets = widget_inputs(schema)
         sockets = [
-            (key, spec[0])
+            {"name": key, "type": spec[0], "link": None} | ({"widget": {"name": key}} if key in dict(widgets) else {})
             for group in ("required", "optional")
             for key, spec in schema["input"].get(group, {}).items()
-            if key not in dict(widgets)
+            if key not in dict(widgets) or isinstance(node["inputs"].get(key), list)
         ]
         multiline = any(options.get("multiline") for _, options in widgets)
         picture = node["class_type"] in ("LoadImage", "SaveImage")
@@ -93,7 +87,7 @@ def ui_graph(name: str, graph: dict, schemas: dict) -> dict:
             "flags": {},
             "order": order,
             "mode": 0,
-            "inputs": [{"name": key, "type": kind, "link": None} for key, kind in sockets],
+            "inputs": sockets,
             "outputs": [
                 {"name": label, "type": kind, "links": []} for label, kind in zip(schema["output_name"], schema["output"], strict=True)
             ],
@@ -105,10 +99,10 @@ def ui_graph(name: str, graph: dict, schemas: dict) -> dict:
     for target, node in graph.items():
         for slot, entry in enumerate(nodes[target]["inputs"]):
             if isinstance(value := node["inputs"].get(entry["name"]), list):
-                source, source_slot = value
+                origin, origin_slot = value
                 entry["link"] = len(links) + 1
-                nodes[source]["outputs"][source_slot]["links"].append(entry["link"])
-                links.append([entry["link"], int(source), source_slot, int(target), slot, entry["type"]])
+                nodes[origin]["outputs"][origin_slot]["links"].append(entry["link"])
+                links.append([entry["link"], int(origin), origin_slot, int(target), slot, entry["type"]])
     note_id = max(map(int, graph)) + 1
     note = {
         "id": note_id,
@@ -121,7 +115,7 @@ def ui_graph(name: str, graph: dict, schemas: dict) -> dict:
         "inputs": [],
         "outputs": [],
         "properties": {},
-        "widgets_values": [textwrap.dedent(NOTES[name]).strip()],
+        "widgets_values": [textwrap.dedent(source.note).strip()],
     }
     return {
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-magicmix/{name}")),
@@ -138,24 +132,44 @@ def ui_graph(name: str, graph: dict, schemas: dict) -> dict:
 
 
 def thumbnail(client: ComfyClient, graph: dict) -> Image.Image:
-    """The layout and what became of it, side by side."""
+    """What the graph saves; beside the layout, where that is a picture and the result is not a sheet."""
     run = client.run(graph)
-    (saved,) = (output["images"][0] for output in run.outputs.values() if "images" in output)
-    (layout,) = ({"filename": node["inputs"]["image"], "type": "input"} for node in graph.values() if node["class_type"] == "LoadImage")
-    page = Image.new("RGB", (2 * THUMBNAIL, THUMBNAIL), "white")
-    for x, entry in enumerate((layout, saved)):
-        picture = Image.open(io.BytesIO(client.picture(entry))).convert("RGB")
-        page.paste(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC), (x * THUMBNAIL, 0))
+    saved = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] == "SaveImage"]
+    sheet = any(node["class_type"] == "ContactSheet" for node in graph.values())
+    loaded = [{"filename": node["inputs"]["image"], "type": "input"} for node in graph.values() if node["class_type"] == "LoadImage"]
+    previewed = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] == "PreviewImage"]
+    pictures = [
+        Image.open(io.BytesIO(client.picture(entry))).convert("RGB") for entry in (saved[-1:] if sheet else [*loaded, *previewed, *saved])
+    ]
+    if sheet:
+        (page,) = pictures
+        page.thumbnail((3 * THUMBNAIL, 3 * THUMBNAIL))
+        return page
+    page = Image.new("RGB", (len(pictures) * THUMBNAIL, THUMBNAIL), "white")
+    for number, picture in enumerate(pictures):
+        page.paste(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC), (number * THUMBNAIL, 0))
     return page
+
+
+def write(name: str, graph: Graph, schemas: dict) -> None:
+    for node in graph.nodes.values():
+        node["_meta"]["title"] = node["_meta"]["title"] or schemas[node["class_type"]]["display_name"] or node["class_type"]
+    (WORKFLOWS / "api").mkdir(parents=True, exist_ok=True)
+    lines = (f"  {json.dumps(node_id)}: {json.dumps(node)}" for node_id, node in graph.nodes.items())
+    (WORKFLOWS / "api" / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+    (WORKFLOWS / f"{name}.json").write_text(json.dumps(ui_graph(name, graph, schemas), indent=1) + "\n")
 
 
 def main() -> None:
     with comfy_server() as url, ComfyClient(url) as client:
         schemas = client.http.get("/object_info").json()
-        for file in sorted(WORKFLOWS.glob("api/*.json")):
-            graph = json.loads(file.read_text())
-            (WORKFLOWS / file.name).write_text(json.dumps(ui_graph(file.stem, graph, schemas), indent=1) + "\n")
-            thumbnail(client, graph).save(Path(WORKFLOWS / f"{file.stem}.jpg"), quality=90)
+        for make in GRAPHS:
+            demo = make(DEMO)
+            write(make.__name__, demo, schemas)
+            write(make.__name__ + SD15.suffix, make(SD15), schemas)
+            picture = thumbnail(client, demo.nodes)
+            for suffix in (DEMO.suffix, SD15.suffix):
+                picture.save(WORKFLOWS / f"{make.__name__}{suffix}.jpg", quality=90)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The one place that touches ComfyUI's internals: when the host moves, this package follows."""

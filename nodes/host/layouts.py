@@ -1,0 +1,82 @@
+"""What a MAGICMIX_LAYOUT socket carries: enough to make a layout path once the model joins in, when sampling."""
+
+from dataclasses import dataclass
+
+import comfy.sample
+import comfy.utils
+import torch
+from torch import Tensor
+
+from ...magicmix_core.layout import ImageLayout, LayoutPath, Noising, RecordedLayout, independent_noise, shared_noise
+from ..checks import check_choice, check_finite, check_layout_fits
+
+NOISES = {"shared": shared_noise, "independent": independent_noise}
+
+
+@dataclass(frozen=True)
+class LatentLayout:
+    """An image's LATENT and how noise is laid over it."""
+
+    latent: dict
+    seed: int
+    noise: str
+
+    def __post_init__(self):
+        check_choice("noise", self.noise, NOISES)
+        check_finite("latent", self.latent["samples"])
+
+    @property
+    def samples(self) -> Tensor:
+        """The picture, `[b, C, H, W]`, in the VAE's scaling."""
+        return self.latent["samples"]
+
+    def start_noise(self) -> Tensor:
+        """Unit noise `[b, C, H, W]`."""
+        return self._draw(self.seed)
+
+    def path(self, model, noising: Noising, like: Tensor) -> LayoutPath:
+        """The layout's path for `model` (a BaseModel), spread over the batch of `like` `[B, C, H, W]`."""
+        check_layout_fits(self.samples, like.shape)
+
+        def spread(rows: Tensor) -> Tensor:
+            return comfy.utils.repeat_to_batch_size(rows.to(like), like.shape[0])
+
+        x0 = spread(self.samples)
+        if torch.count_nonzero(x0) > 0:  # the host does not shift an empty latent either
+            x0 = model.process_latent_in(x0)
+        return ImageLayout(x0, NOISES[self.noise](lambda seed: spread(self._draw(seed)), self.seed), noising)
+
+    def _draw(self, seed: int) -> Tensor:
+        """As the host's own KSampler draws it, so that rows of a batch keep their noise when alone."""
+        return comfy.sample.prepare_noise(self.samples, seed, self.latent.get("batch_index"))
+
+
+@dataclass(frozen=True)
+class RecordedLatents:
+    """The path of a run: `latents` `[n + 1, b, C, H, W]` in the model's scaling at `sigmas` `[n + 1]`, on the CPU."""
+
+    latent: dict
+    sigmas: Tensor
+    latents: Tensor
+    latent_format: str
+
+    @property
+    def samples(self) -> Tensor:
+        """The picture at the path's end, `[b, C, H, W]`, in the VAE's scaling."""
+        return self.latent["samples"]
+
+    def start_noise(self) -> Tensor:
+        """Unit noise `[b, C, H, W]`: what the path starts from."""
+        return self.latents[0] / self.sigmas[0]
+
+    def path(self, model, noising: Noising, like: Tensor) -> LayoutPath:
+        """The layout's path for `model` (a BaseModel), spread over the batch of `like` `[B, C, H, W]`."""
+        if self.latent_format != (works_on := type(model.latent_format).__name__):
+            raise ValueError(
+                f"layout was recorded on {self.latent_format} latents, the model works on {works_on}: record it with this model"
+            )
+        check_layout_fits(self.samples, like.shape)
+        return RecordedLayout(self.sigmas, self.latents, noising, like)
+
+
+Layout = LatentLayout | RecordedLatents

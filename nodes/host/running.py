@@ -1,0 +1,67 @@
+"""Whole runs: the host's guidance, progress bar and previews around our samplers."""
+
+import comfy.sample
+import comfy.utils
+import latent_preview
+import torch
+from torch import Tensor
+
+from ..checks import check_batch, check_finite, check_layout_fits
+from .layouts import RecordedLatents
+from .samplers import InvertingSampler, MixingSampler, RecordingSampler
+
+
+def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list) -> dict:
+    """Run `sampler` over the `sigmas` it needs with classifier-free guidance `cfg`; returns a LATENT of the layout's size.
+
+    The batch is the layout's, or one row for each row of nu. Raises ValueError for a layout of another model family.
+    """
+    layout, nu_rows = sampler.layout, sampler.nu.start.shape[0]
+    batch = max(layout.samples.shape[0], nu_rows)
+    channels = model.get_model_object("latent_format").latent_channels
+    check_layout_fits(layout.samples, torch.Size([batch, channels, *layout.samples.shape[2:]]))
+    check_batch("nu_map", nu_rows, batch)
+    sigmas = sampler.window(model.get_model_object("model_sampling")).executed(sigmas)
+    noise, samples = (comfy.utils.repeat_to_batch_size(rows, batch) for rows in (layout.start_noise(), layout.samples))
+    return _run(model, sampler, sigmas, seed, cfg, positive, negative, layout.latent | {"samples": samples}, noise)
+
+
+def record_prompt(model, base, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLatents:
+    """Sample as the core's KSampler does, to the bit, and keep the path."""
+    latent = latent | {"samples": comfy.sample.fix_empty_latent_channels(model, latent["samples"])}
+    noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
+    sampler = RecordingSampler(base)
+    result = _run(model, sampler, sigmas, seed, cfg, positive, negative, latent, noise)
+    return RecordedLatents(result, sampler.sigmas, sampler.latents, _latent_format(model))
+
+
+def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict) -> tuple[RecordedLatents, dict]:
+    """The path of the image in `latent` at guidance 1, and the noise it starts from as a LATENT."""
+    check_finite("latent", latent["samples"])
+    sampler = InvertingSampler(refinements)
+    latent = {key: value for key, value in latent.items() if key != "noise_mask"}
+    nothing = torch.zeros_like(latent["samples"])
+    noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
+    return RecordedLatents(latent, sigmas.cpu(), sampler.latents, _latent_format(model)), noise
+
+
+def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:
+    samples = comfy.sample.sample_custom(
+        model,
+        noise,
+        cfg,
+        sampler,
+        sigmas,
+        positive,
+        negative,
+        latent["samples"],
+        noise_mask=latent.get("noise_mask"),
+        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+        seed=seed,
+    )
+    return latent | {"samples": samples}
+
+
+def _latent_format(model) -> str:
+    return type(model.get_model_object("latent_format")).__name__

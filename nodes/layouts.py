@@ -1,0 +1,123 @@
+"""Three ways to a layout: an image under noise, a prompt, an image followed back to its noise."""
+
+from comfy_api.latest import io
+
+from .checks import check_choice, check_range
+from .host.layouts import NOISES, LatentLayout
+from .host.running import invert_image, record_prompt
+from .host.samplers import SAMPLERS, SCHEDULERS, plain_sampler, sigmas_of
+from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
+
+
+def _layout_output() -> io.Output:
+    return Layout.Output("layout", display_name="layout", tooltip="The layout's path over the noise levels, for a MagicMix sampler.")
+
+
+class MagicMixLayoutNoise(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixLayoutNoise",
+            display_name="MagicMix Layout Noise",
+            category="MagicMix",
+            description="Takes an image's latent as the layout: the mix gets its shapes, colours and places from it.",
+            inputs=[
+                io.Latent.Input(
+                    "latent",
+                    tooltip="The layout image, encoded with the VAE that belongs to the model. A batch makes a batch; its noise mask, if any, limits what is repainted.",
+                ),
+                seed_input("Seed of the noise that is laid over the layout."),
+                io.Combo.Input(
+                    "noise",
+                    options=list(NOISES),
+                    default="shared",
+                    tooltip="shared: one noise at every step, the clean choice. independent: fresh noise at every step, looser and softer.",
+                ),
+            ],
+            outputs=[_layout_output()],
+        )
+
+    @classmethod
+    def execute(cls, latent: dict, seed: int, noise: str) -> io.NodeOutput:
+        return io.NodeOutput(LatentLayout(latent, seed, noise))
+
+
+class MagicMixLayoutFromPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixLayoutFromPrompt",
+            display_name="MagicMix Layout From Prompt",
+            category="MagicMix",
+            description="Samples a prompt as the core KSampler does and keeps the way it took as a layout: text mixed with text.",
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="The model that draws the layout; the one that draws the content later must be of its family."
+                ),
+                io.Conditioning.Input("positive", tooltip="The layout: what gives the mix its shapes, colours and places."),
+                io.Conditioning.Input("negative", tooltip="What the layout shall not show; an empty prompt is fine."),
+                io.Latent.Input("latent", tooltip="Size and batch of the pictures, from Empty Latent Image."),
+                seed_input("Seed of the noise that the layout starts from."),
+                steps_input("Sampling steps. The same steps and scheduler as in the mix let it read the path without interpolating."),
+                cfg_input(),
+                sampler_input("Any sampler works: the path is what it passes through."),
+                scheduler_input(),
+            ],
+            outputs=[
+                _layout_output(),
+                io.Latent.Output(
+                    "sampled_latent", display_name="latent", tooltip="The layout's own picture: what the core KSampler would give."
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler) -> io.NodeOutput:
+        check_range("steps", steps, 1)
+        check_range("cfg", cfg, 0)
+        check_choice("sampler_name", sampler_name, SAMPLERS)
+        check_choice("scheduler", scheduler, SCHEDULERS)
+        sigmas = sigmas_of(model, sampler_name, scheduler, steps)
+        layout = record_prompt(model, plain_sampler(sampler_name), sigmas, seed, cfg, positive, negative, latent)
+        return io.NodeOutput(layout, layout.latent)
+
+
+class MagicMixLayoutInversion(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixLayoutInversion",
+            display_name="MagicMix Layout Inversion",
+            category="MagicMix",
+            description="Follows a picture back to the noise that would become it (DDIM inversion) and keeps that way as a layout.",
+            inputs=[
+                io.Model.Input(
+                    "model", tooltip="The model to follow the picture with; the one that draws the content later must be of its family."
+                ),
+                io.Conditioning.Input("positive", tooltip="A prompt that describes the picture; an empty one is fine too."),
+                io.Latent.Input("latent", tooltip="The picture, encoded with the VAE that belongs to the model."),
+                steps_input("Steps upwards. More steps follow the picture more exactly."),
+                scheduler_input(),
+                io.Int.Input(
+                    "refinements",
+                    default=2,
+                    min=0,
+                    max=20,
+                    tooltip="How often each step is corrected, at one model call each: more gives the picture back more exactly.",
+                ),
+            ],
+            outputs=[
+                _layout_output(),
+                io.Latent.Output(
+                    "noise_latent",
+                    display_name="latent",
+                    tooltip="The noise at the top: sampled from with the same prompt at cfg 1, it becomes the picture again.",
+                ),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, positive, latent, steps, scheduler, refinements) -> io.NodeOutput:
+        check_range("steps", steps, 1)
+        check_choice("scheduler", scheduler, SCHEDULERS)
+        return io.NodeOutput(*invert_image(model, sigmas_of(model, "euler", scheduler, steps), refinements, positive, latent))

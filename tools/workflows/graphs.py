@@ -1,0 +1,292 @@
+"""The graphs that come with the pack, written once for both flavours: the demo checkpoint and a Stable Diffusion 1.5 one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+Link = list
+
+
+@dataclass
+class Graph:
+    """A graph in the form of ComfyUI's HTTP API, and the note that stands beside it in the page."""
+
+    note: str
+    nodes: dict[str, dict] = field(default_factory=dict)
+
+    def add(self, class_type: str, heading: str = "", **inputs) -> Callable[[int], Link]:
+        """Adds a node under a heading of its own or its usual one; the answer called with an output's number is the link to it."""
+        node_id = str(len(self.nodes) + 1)
+        self.nodes[node_id] = {"class_type": class_type, "inputs": inputs, "_meta": {"title": heading}}
+        return lambda output=0: [node_id, output]
+
+
+@dataclass(frozen=True)
+class Flavour:
+    """What differs between the two: the checkpoint, the size, and the settings that suit it."""
+
+    suffix: str
+    checkpoint: dict
+    side: int
+    empty: int
+    cfg: float
+    k_max: float
+    k_min: float
+
+    def load(self, graph: Graph) -> tuple[Link, Link, Link]:
+        node = graph.add(**self.checkpoint)
+        return node(0), node(1), node(2)
+
+    def say(self, demo: str, stock: str) -> str:
+        """A prompt the checkpoint knows: the demo model's few words, or the paper's own example."""
+        return stock if self.suffix else demo
+
+    def window(self, nu: float | Link, **changes) -> dict:
+        return {"nu": nu, "k_max": self.k_max, "k_min": self.k_min, "nu_schedule": "constant", "restore_variance": False} | changes
+
+
+DEMO = Flavour("", {"class_type": "MagicMixDemoCheckpoint"}, side=64, empty=128, cfg=4.0, k_max=0.85, k_min=0.35)
+SD15 = Flavour(
+    "_sd15",
+    {"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly.safetensors"},
+    side=512,
+    empty=512,
+    cfg=7.5,
+    k_max=0.6,
+    k_min=0.3,
+)
+SAMPLING = {"seed": 1, "steps": 50, "sampler_name": "euler", "scheduler": "ddim_uniform"}
+
+
+def encode(graph: Graph, clip: Link, text: str, title: str) -> Link:
+    return graph.add("CLIPTextEncode", title, text=text, clip=clip)()
+
+
+def prompts(graph: Graph, clip: Link, content: str) -> tuple[Link, Link]:
+    return encode(graph, clip, content, "Content prompt"), encode(graph, clip, "", "Negative prompt")
+
+
+def image_latent(graph: Graph, flavour: Flavour, vae: Link) -> Link:
+    image = graph.add("LoadImage", "Layout image", image="example.png")()
+    size = {"width": flavour.side, "height": flavour.side}
+    scaled = graph.add("ImageScale", "Scale to the model's size", image=image, upscale_method="lanczos", crop="center", **size)()
+    return graph.add("VAEEncode", pixels=scaled, vae=vae)()
+
+
+def empty_latent(graph: Graph, flavour: Flavour) -> Link:
+    return graph.add("EmptyLatentImage", width=flavour.empty, height=flavour.empty, batch_size=1)()
+
+
+def image_layout(graph: Graph, flavour: Flavour, vae: Link) -> Link:
+    return graph.add("MagicMixLayoutNoise", latent=image_latent(graph, flavour, vae), seed=1, noise="shared")()
+
+
+def prompt_layout(graph: Graph, flavour: Flavour, model: Link, clip: Link, negative: Link, text: str) -> Callable[[int], Link]:
+    positive = encode(graph, clip, text, "Layout prompt")
+    latent = empty_latent(graph, flavour)
+    return graph.add(
+        "MagicMixLayoutFromPrompt", model=model, positive=positive, negative=negative, latent=latent, cfg=flavour.cfg, **SAMPLING
+    )
+
+
+def mixed(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link, layout: Link, **window) -> Link:
+    inputs = {"model": model, "positive": positive, "negative": negative, "layout": layout, "cfg": flavour.cfg}
+    return graph.add("MagicMixKSampler", **inputs, **SAMPLING, **window)()
+
+
+def save(graph: Graph, vae: Link, latent: Link) -> None:
+    pictures = graph.add("VAEDecode", samples=latent, vae=vae)()
+    graph.add("SaveImage", images=pictures, filename_prefix="magicmix")
+
+
+def save_sheet(graph: Graph, vae: Link, latent: Link, grid: Callable[[int], Link], title: str) -> None:
+    pictures = graph.add("VAEDecode", samples=latent, vae=vae)()
+    sheet = graph.add("ContactSheet", images=pictures, labels=grid(2), columns=grid(3), title=title)()
+    graph.add("SaveImage", images=sheet, filename_prefix="magicmix")
+
+
+def image_text(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **MagicMix, image and text.** The picture gives the layout, the content prompt says what it becomes.
+
+        Load another picture, change the prompt, then move `nu`: towards 1 the prompt wins, towards 0 the layout.
+        """)
+    model, clip, vae = flavour.load(graph)
+    layout = image_layout(graph, flavour, vae)
+    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.5)))
+    return graph
+
+
+def image_text_custom_sampler(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **The same mix in the core's modular sampling.** MagicMix Sampler turns any SAMPLER into one that mixes the layout in;
+        guider, scheduler and noise are the core's. The latent sets size and batch only.
+        """)
+    model, clip, vae = flavour.load(graph)
+    latent = image_latent(graph, flavour, vae)
+    layout = graph.add("MagicMixLayoutNoise", latent=latent, seed=1, noise="shared")()
+    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    base = graph.add("KSamplerSelect", sampler_name="dpmpp_2m")()
+    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(0.5))()
+    guider = graph.add("CFGGuider", model=model, positive=content, negative=negative, cfg=flavour.cfg)()
+    sigmas = graph.add("BasicScheduler", model=model, scheduler="ddim_uniform", steps=50, denoise=1.0)()
+    noise = graph.add("RandomNoise", noise_seed=1)()
+    inputs = {"noise": noise, "guider": guider, "sampler": sampler, "sigmas": sigmas, "latent_image": latent}
+    save(graph, vae, graph.add("SamplerCustomAdvanced", **inputs)())
+    return graph
+
+
+def text_text(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **MagicMix, text and text.** Both come from prompts: the layout prompt gives shapes, colours and places, the content prompt
+        what they become. The left picture is the layout's own.
+        """)
+    return text_mix(
+        graph, flavour, flavour.say("a donut", "a photo of a corgi"), flavour.say("a frog face", "a photo of a coffee machine"), 0.75
+    )
+
+
+def text_mix(graph: Graph, flavour: Flavour, layout_text: str, content_text: str, nu: float) -> Graph:
+    model, clip, vae = flavour.load(graph)
+    content, negative = prompts(graph, clip, content_text)
+    layout = prompt_layout(graph, flavour, model, clip, negative, layout_text)
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(nu)))
+    graph.add("PreviewImage", "The layout's own picture", images=graph.add("VAEDecode", samples=layout(1), vae=vae)())
+    return graph
+
+
+def novel_object(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **Novel object synthesis.** An animal in the shape of a thing: the thing is the layout, the animal the content.
+
+        Raise `nu` when the thing stays a thing, lower it when only the animal is left.
+        """)
+    return text_mix(
+        graph, flavour, flavour.say("a watermelon", "a photo of a watermelon"), flavour.say("a lion face", "a photo of a lamp"), 0.7
+    )
+
+
+def breed_mixing(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **Breed mixing.** Two animals, one body: alike things mix with a lower `nu`.
+        """)
+    return text_mix(
+        graph, flavour, flavour.say("a rabbit face", "a photo of a rabbit"), flavour.say("a tiger face", "a photo of a tiger"), 0.6
+    )
+
+
+def style_transfer(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **Semantic style transfer.** Load a sign, a letter or a logo as the layout; the content prompt says what it is made of.
+
+        A high `k_min` keeps the sign's outline, since the prompt gets few free steps.
+        """)
+    model, clip, vae = flavour.load(graph)
+    layout = image_layout(graph, flavour, vae)
+    content, negative = prompts(graph, clip, flavour.say("a watermelon", "a photo of watermelon"))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.5, k_max=0.75, k_min=0.2)))
+    return graph
+
+
+def nu_map(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **nu for each place.** White parts of the mask follow the prompt, black parts keep the layout: here the right half mixes more.
+
+        Connect any MASK, for example one painted in the mask editor.
+        """)
+    model, clip, vae = flavour.load(graph)
+    layout = image_layout(graph, flavour, vae)
+    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    low = graph.add("SolidMask", "Left: little content", value=0.2, width=64, height=64)()
+    high = graph.add("SolidMask", "Right: much more", value=0.7, width=32, height=64)()
+    mask = graph.add("MaskComposite", destination=low, source=high, x=32, y=0, operation="add")()
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_map=mask, **flavour.window(0.5)))
+    return graph
+
+
+def inversion_layout(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **A real picture, inverted.** The picture is followed back to its own noise, so that the mix stays closer to it than under plain noise.
+
+        Say in the layout prompt what the picture shows; an empty one is fine.
+        """)
+    model, clip, vae = flavour.load(graph)
+    latent = image_latent(graph, flavour, vae)
+    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    described = encode(graph, clip, "", "Layout prompt")
+    inputs = {"model": model, "positive": described, "latent": latent, "steps": 50, "scheduler": "ddim_uniform", "refinements": 2}
+    layout = graph.add("MagicMixLayoutInversion", **inputs)(0)
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.7)))
+    return graph
+
+
+def swept(note: str, flavour: Flavour, title: str, grid_inputs: dict, window: Callable[[Callable[[int], Link]], dict]) -> Graph:
+    """An image mixed with a prompt once for each value of a grid, on one sheet; `window` says which inputs the values feed."""
+    graph = Graph(note)
+    model, clip, vae = flavour.load(graph)
+    layout = image_layout(graph, flavour, vae)
+    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    grid = graph.add("ValueGrid", **grid_inputs)
+    save_sheet(graph, vae, mixed(graph, flavour, model, content, negative, layout, **window(grid)), grid, title)
+    return graph
+
+
+def nu_sheet(flavour: Flavour) -> Graph:
+    note = """
+        **A sheet over nu** (the paper's Figure 6): the same mix from all layout to all prompt.
+        """
+    grid = {"x_values": "0:1:6", "y_values": "", "x_name": "nu", "y_name": ""}
+    return swept(note, flavour, "nu", grid, lambda values: flavour.window(values(0)))
+
+
+def k_sheet(flavour: Flavour) -> Graph:
+    note = """
+        **A sheet over K** (the paper's Figure 5): `k_max` and `k_min` are the same, so nothing is mixed; the picture starts from the layout
+        under more and more noise.
+        """
+    grid = {"x_values": "0.3:0.9:7", "y_values": "", "x_name": "K", "y_name": ""}
+    return swept(note, flavour, "K = k_max = k_min", grid, lambda values: flavour.window(1.0, k_max=values(0), k_min=values(0)))
+
+
+def nu_k_min_sheet(flavour: Flavour) -> Graph:
+    note = """
+        **A sheet over two values**: nu along the rows, `k_min` down the columns.
+        """
+    grid = {"x_values": "0.2:0.95:4", "y_values": "0.1, 0.3, 0.5", "x_name": "nu", "y_name": "k_min"}
+    return swept(note, flavour, "nu and k_min", grid, lambda values: flavour.window(values(0), k_min=values(1)))
+
+
+def prompt_interpolation(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **Mixing prompts against MagicMix** (the paper's Figure 2). Above, the core averages the two prompts; below, MagicMix mixes the second
+        prompt into the layout of the first, over the same values.
+        """)
+    model, clip, vae = flavour.load(graph)
+    first, second = flavour.say("a donut", "a photo of a corgi"), flavour.say("a frog face", "a photo of a coffee machine")
+    content, negative = prompts(graph, clip, second)
+    layout = prompt_layout(graph, flavour, model, clip, negative, first)
+    layout_prompt = next([node_id, 0] for node_id, node in graph.nodes.items() if node["_meta"]["title"] == "Layout prompt")
+    latent = next([node_id, 0] for node_id, node in graph.nodes.items() if node["class_type"] == "EmptyLatentImage")
+    grid = graph.add("ValueGrid", x_values="0:1:6", y_values="", x_name="share", y_name="")
+    average = graph.add("ConditioningAverage", conditioning_to=content, conditioning_from=layout_prompt, conditioning_to_strength=grid(0))()
+    inputs = {"model": model, "positive": average, "negative": negative, "latent_image": latent, "cfg": flavour.cfg, "denoise": 1.0}
+    save_sheet(graph, vae, graph.add("KSampler", **inputs, **SAMPLING)(), grid, "averaged prompts")
+    mix = mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(grid(0)))
+    save_sheet(graph, vae, mix, grid, "MagicMix")
+    return graph
+
+
+GRAPHS = [
+    image_text,
+    image_text_custom_sampler,
+    text_text,
+    novel_object,
+    breed_mixing,
+    style_transfer,
+    nu_map,
+    inversion_layout,
+    nu_sheet,
+    k_sheet,
+    nu_k_min_sheet,
+    prompt_interpolation,
+]
