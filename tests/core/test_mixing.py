@@ -177,3 +177,16 @@ def test_restoring_variance_reaches_the_run(euler, model, sigmas, draw):
 
 def test_noiseless_drops_the_noise_only(draw):
     assert torch.equal(noiseless(variance_exploding, torch.tensor(2.0), draw(1)), draw(1))
+
+
+def test_a_half_and_half_map_is_the_two_scalar_runs_side_by_side(euler, sigmas, draw):
+    """With a model that looks at each place by itself, so that nothing crosses the seam."""
+    layout = ImageLayout(draw(1), shared_noise(draw, 2))
+
+    def placewise(x, sigma):
+        return torch.tanh(x / (1 + sigma.reshape(-1, 1, 1, 1)))
+
+    halves = torch.full((1, 1, 6, 6), 0.3, dtype=torch.float64)
+    halves[..., 3:] = 0.8
+    mixed, left, right = (sample_mixed(euler, placewise, layout, sigmas, WINDOW, nu) for nu in (Nu(halves), constant(0.3), constant(0.8)))
+    torch.testing.assert_close(mixed, torch.cat([left[..., :3], right[..., 3:]], -1), rtol=1e-12, atol=1e-12)
