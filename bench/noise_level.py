@@ -21,7 +21,7 @@ def main() -> None:
     start_host("--cpu")
     load_pack()
     run = node_runner()
-    checkpoint, clip, vae = run("MagicMixDemoCheckpoint")
+    checkpoint, clip, _ = run("MagicMixDemoCheckpoint")
     model = checkpoint.clone()
     levels: dict[float, list[float]] = {}
 

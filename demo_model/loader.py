@@ -28,7 +28,7 @@ def load_demo_checkpoint(path: Path = CHECKPOINT) -> tuple[comfy.model_patcher.M
             config = json.loads(file.metadata()["config"])
             weights = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (a file, not a dict)
         parts = {name: _part(weights, prefix) for name, prefix in PREFIXES.items()}
-        model = _load_model(parts["unet"], config["unet"])
+        model = _load_model(parts["unet"], config)
         clip = _load_clip(parts["text_encoder"], config["text_encoder"])
         return model, clip, _load_vae(parts["autoencoder"], config["autoencoder"])
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
@@ -41,7 +41,10 @@ def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _load_model(weights: dict[str, Tensor], config: dict) -> comfy.model_patcher.ModelPatcher:
     manage = comfy.model_management
-    family = comfy.supported_models.SD15(dict(config))
+    family = comfy.supported_models.SD15(dict(config["unet"]))
+    # SD1.x in everything but the colours of its latent channels, which previews ask for.
+    family.latent_format.latent_rgb_factors = config["latent_rgb_factors"]
+    family.latent_format.latent_rgb_factors_bias = config["latent_rgb_factors_bias"]
     parameters = sum(weight.numel() for weight in weights.values())
     dtype = manage.unet_dtype(model_params=parameters, supported_dtypes=family.supported_inference_dtypes)
     family.set_inference_dtype(dtype, manage.unet_manual_cast(dtype, manage.get_torch_device(), family.supported_inference_dtypes))
@@ -84,7 +87,7 @@ def _load_vae(weights: dict[str, Tensor], config: dict) -> comfy.sd.VAE:
     }
     params = {"ddconfig": small, "embed_dim": 4}
     vae = comfy.sd.VAE(sd=comfy.ldm.models.autoencoder.AutoencoderKL(**params).state_dict(), config={"params": params})
-    autoencoder = Autoencoder(**config)
+    autoencoder = Autoencoder(**{key: value for key, value in config.items() if key != "factor"})
     autoencoder.load_state_dict(weights)
     vae.first_stage_model = autoencoder.eval().requires_grad_(False).to(vae.vae_dtype)
     vae.patcher = comfy.model_patcher.ModelPatcher(

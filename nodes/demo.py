@@ -14,8 +14,8 @@ class MagicMixDemoCheckpoint(io.ComfyNode):
             inputs=[],
             outputs=[
                 io.Model.Output("model", display_name="model", tooltip="The denoising model. Guidance of 3 to 4 suits it."),
-                io.Clip.Output("clip", display_name="clip", tooltip="The text encoder. It knows the concepts listed on the help page."),
-                io.Vae.Output("vae", display_name="vae", tooltip="The autoencoder, for pictures of 64 x 64."),
+                io.Clip.Output("clip", display_name="clip", tooltip="The text encoder. It knows the 66 concepts listed on the help page."),
+                io.Vae.Output("vae", display_name="vae", tooltip="The autoencoder, for pictures around 128 x 128."),
             ],
         )
 

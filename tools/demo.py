@@ -28,13 +28,11 @@ NUS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 
 @dataclass(frozen=True)
 class Pair:
-    """A layout image, a content prompt, and the window that suits them."""
+    """A layout image and a content prompt."""
 
     name: str
     layout: Path
     prompt: str
-    k_max: float
-    k_min: float
 
 
 def photograph(folder: Path) -> Path:
@@ -45,20 +43,21 @@ def photograph(folder: Path) -> Path:
 
 def pairs(folder: Path) -> list[Pair]:
     return [
-        Pair("watermelon-lion", LAYOUTS / "watermelon.png", "a lion face", 0.6, 0.3),
-        Pair("donut-frog", LAYOUTS / "donut.png", "a frog face", 0.8, 0.35),
-        Pair("house-robot", LAYOUTS / "house.png", "a robot", 0.75, 0.3),
-        Pair("photo-donut", photograph(folder), "a donut", 0.85, 0.35),
+        Pair("watermelon-lion", LAYOUTS / "watermelon.png", "a lion"),
+        Pair("donut-frog", LAYOUTS / "donut.png", "a frog"),
+        Pair("house-robot", LAYOUTS / "house.png", "a robot"),
+        Pair("castle-cake", LAYOUTS / "castle.png", "a birthday cake"),
+        Pair("photo-donut", photograph(folder), "a donut"),
     ]
 
 
 def graph_for(template: dict, image: str, pair: Pair, nu: float) -> dict:
-    """The shipped graph with this pair and this nu in it."""
+    """The shipped graph with this pair and this nu in it, and the paper's K."""
     graph = copy.deepcopy(template)
     by_title = {node["_meta"]["title"]: node["inputs"] for node in graph.values()}
     by_title["Layout image"]["image"] = image
     by_title["Content prompt"]["text"] = pair.prompt
-    by_title["MagicMix Interpolating KSampler"].update(nu=nu, k_max=pair.k_max, k_min=pair.k_min)
+    by_title["MagicMix Interpolating KSampler"].update(nu=nu, k_max=0.6, k_min=0.3)
     return graph
 
 

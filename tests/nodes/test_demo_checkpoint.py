@@ -1,11 +1,24 @@
-"""The checkpoint that comes with the pack, used as any checkpoint is."""
+"""The checkpoint that comes with the pack: whatever works on SD1.x works on it."""
 
+import comfy.cldm.cldm
+import comfy.controlnet
+import comfy.latent_formats
+import comfy.lora
+import comfy.model_management
+import comfy.ops
+import comfy.samplers
+import comfy.sd
+import latent_preview
 import numpy as np
 import pytest
 import torch
+from comfy.cli_args import args
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from demo_model.loader import CHECKPOINT, load_demo_checkpoint
+
+LAYOUTS = sorted((CHECKPOINT.parent / "layouts").glob("*.png"))
 
 
 @pytest.fixture(scope="module")
@@ -15,39 +28,182 @@ def checkpoint(run):
 
 @pytest.fixture(scope="module")
 def draw(run, checkpoint):
-    """`draw(prompt)`: pictures `[2, H, W, 3]` by the core's own nodes."""
-    model, clip, vae = checkpoint
+    """`draw(model, ...)`: a LATENT by the core's KSampler; the prompt is "a tiger" unless another is given."""
 
-    def sample(prompt, **settings):
-        positive, negative = (run("CLIPTextEncode", clip=clip, text=text)[0] for text in (prompt, ""))
-        inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": {"samples": torch.zeros(2, 4, 16, 16)}}
-        settings = {"seed": 1, "steps": 12, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0} | settings
-        return run("VAEDecode", vae=vae, samples=run("KSampler", **inputs, **settings)[0])[0]
+    def sample(model=None, positive=None, side=128, **settings):
+        _, clip, _ = checkpoint
+        positive = positive or run("CLIPTextEncode", clip=clip, text="a tiger")[0]
+        negative = run("CLIPTextEncode", clip=clip, text="")[0]
+        (empty,) = run("EmptyLatentImage", width=side, height=128, batch_size=1)
+        settings = {"seed": 1, "steps": 4, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0} | settings
+        inputs = {"model": model or checkpoint[0], "positive": positive, "negative": negative, "latent_image": empty}
+        return run("KSampler", **inputs, **settings)[0]["samples"]
 
     return sample
 
 
-def test_a_sunflower_is_yellow_and_a_strawberry_is_red(draw):
+def picture(file, width=128, height=128):
+    pixels = np.asarray(Image.open(file).convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
+    return torch.from_numpy(pixels / 255).float()[None]
+
+
+def test_prompts_mean_something(run, checkpoint, draw):
     """Coarse, but no model that lost its text could pass."""
-    sunflower, strawberry = (draw(prompt).mean((0, 1, 2)) for prompt in ("a sunflower", "a strawberry"))
-    assert sunflower[1] - sunflower[2] > 0.1, "green far above blue"
-    assert strawberry[0] - strawberry[1] > 0.1, "red far above green"
+    means = {}
+    for text in ("a banana", "a strawberry", "a frog"):
+        positive = run("CLIPTextEncode", clip=checkpoint[1], text=text)[0]
+        (pixels,) = run("VAEDecode", vae=checkpoint[2], samples={"samples": draw(positive=positive, steps=12)})
+        means[text] = pixels.mean((0, 1, 2))
+    assert means["a banana"][1] - means["a banana"][2] > 0.1, "yellow"
+    assert means["a strawberry"][0] - means["a strawberry"][1] > 0.1, "red"
+    assert means["a frog"][1] - means["a frog"][0] > 0.1, "green"
 
 
-def test_the_prompts_weights_are_heard(draw):
-    assert (draw("a sunflower") - draw("a (sunflower:1.4)")).abs().max() > 0.01
+def test_the_prompts_weights_are_heard(run, checkpoint, draw):
+    weighted = run("CLIPTextEncode", clip=checkpoint[1], text="a (tiger:1.4)")[0]
+    assert (draw() - draw(positive=weighted)).abs().max() > 0.01
 
 
 def test_the_autoencoder_returns_its_sample_layouts(run, checkpoint):
-    for file in sorted(CHECKPOINT.parent.glob("layouts/*.png")):
-        side = 16 * checkpoint[2].spacial_compression_encode()
-        pixels = torch.from_numpy(
-            np.asarray(Image.open(file).convert("RGB").resize((side, side), Image.Resampling.LANCZOS)) / 255.0
-        ).float()[None]
-        (latent,) = run("VAEEncode", vae=checkpoint[2], pixels=pixels)
-        (decoded,) = run("VAEDecode", vae=checkpoint[2], samples=latent)
-        assert latent["samples"].shape == (1, 4, 16, 16)
-        assert -10 * torch.log10((decoded.cpu() - pixels).square().mean()) > 25, f"{file.name}: PSNR in dB"
+    pixels = torch.cat([picture(file) for file in LAYOUTS])
+    (latent,) = run("VAEEncode", vae=checkpoint[2], pixels=pixels)
+    (decoded,) = run("VAEDecode", vae=checkpoint[2], samples=latent)
+    psnr = -10 * torch.log10((decoded.cpu() - pixels).square().mean((1, 2, 3)))
+    assert psnr.mean() > 27 and psnr.min() > 23, dict(zip([file.stem for file in LAYOUTS], psnr.tolist(), strict=True))
+
+
+def test_it_is_sd1x_in_everything_that_nodes_ask_for(checkpoint):
+    model, _, vae = checkpoint
+    config = model.model.model_config.unet_config
+    assert isinstance(model.get_model_object("latent_format"), comfy.latent_formats.SD15)
+    assert float(model.get_model_object("model_sampling").sigma_max) == pytest.approx(14.6146, abs=1e-3)
+    assert model.model.model_type.name == "EPS" and not config["adm_in_channels"]
+    assert vae.spacial_compression_encode() == 8 and vae.latent_channels == 4
+    assert sum(depth > 0 for depth in config["transformer_depth"]) >= 2 and len(config["transformer_depth_output"]) >= 9
+
+
+def test_the_file_is_small():
+    assert CHECKPOINT.stat().st_size <= 24e6
+
+
+@pytest.mark.parametrize(("width", "height"), [(128, 128), (96, 160), (200, 104)])
+def test_the_vae_takes_batches_and_other_multiples_of_8(run, checkpoint, width, height):
+    pixels = torch.cat([picture(file, width, height) for file in LAYOUTS[:3]])
+    (latent,) = run("VAEEncode", vae=checkpoint[2], pixels=pixels)
+    assert latent["samples"].shape == (3, 4, height // 8, width // 8)
+    (decoded,) = run("VAEDecode", vae=checkpoint[2], samples=latent)
+    assert decoded.shape == pixels.shape
+    assert (decoded.cpu() - pixels).abs().mean() < 0.05
+
+
+def test_latents_have_the_deviation_that_sd1x_expects(run, checkpoint):
+    pixels = torch.cat([picture(file) for file in LAYOUTS])
+    (latent,) = run("VAEEncode", vae=checkpoint[2], pixels=pixels)
+    assert 0.6 < float((latent["samples"] * 0.18215).std()) < 1.6
+
+
+def test_previews_have_the_pictures_own_colours(run, checkpoint):
+    model, _, vae = checkpoint
+    factors = model.get_model_object("latent_format")
+    previewer = latent_preview.Latent2RGBPreviewer(factors.latent_rgb_factors, factors.latent_rgb_factors_bias)
+    for file in LAYOUTS:
+        (latent,) = run("VAEEncode", vae=vae, pixels=picture(file))
+        preview = previewer.decode_latent_to_preview(model.model.process_latent_in(latent["samples"]))
+        seen = torch.from_numpy(np.asarray(preview) / 255).float()
+        small = picture(file, 16, 16)[0]
+        assert (seen - small).abs().mean() < 0.1, file.name
+
+
+def test_other_latents_keep_their_own_preview_colours(checkpoint):
+    assert checkpoint[0].get_model_object("latent_format").latent_rgb_factors != comfy.latent_formats.SD15().latent_rgb_factors
+
+
+def test_every_weight_that_a_lora_may_touch_has_a_key(checkpoint):
+    keys = set(comfy.lora.model_lora_keys_unet(checkpoint[0].model, {}).values())
+    attention = {key for key in checkpoint[0].model.state_dict() if "attn" in key and key.endswith("weight")}
+    assert attention and attention <= keys
+    text = set(comfy.lora.model_lora_keys_clip(checkpoint[1].cond_stage_model, {}).values())
+    assert any("q_proj" in key for key in text)
+
+
+def test_a_tiny_lora_changes_the_picture_and_only_where_it_is_loaded(run, checkpoint, draw):
+    model, clip, _ = checkpoint
+    name, key = next(
+        (lora, key)
+        for lora, key in comfy.lora.model_lora_keys_unet(model.model, {}).items()
+        if "attn2.to_v" in key and lora.startswith("lora_unet_")
+    )
+    weight = model.model.state_dict()[key]
+    generator = torch.Generator().manual_seed(0)
+    lora = {
+        f"{name}.lora_up.weight": torch.randn(weight.shape[0], 2, generator=generator) * 0.3,
+        f"{name}.lora_down.weight": torch.randn(2, weight.shape[1], generator=generator) * 0.3,
+    }
+    before = draw()
+    changed, _ = comfy.sd.load_lora_for_models(model, clip, lora, 1.0, 1.0)
+    assert (draw(changed) - before).abs().max() > 0.01
+    assert torch.equal(draw(), before)
+
+
+def test_a_controlnets_residuals_reach_the_picture(run, checkpoint, draw):
+    """A small ControlNet of the same shape with random weights."""
+    config = {
+        key: value
+        for key, value in checkpoint[0].model.model_config.unet_config.items()
+        if key not in ("out_channels", "transformer_depth_output")
+    }
+    net = comfy.cldm.cldm.ControlNet(
+        **config | {"hint_channels": 3, "dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
+    )
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for weight in net.parameters():
+            weight.normal_(std=0.05, generator=generator)
+    control = comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"), manual_cast_dtype=None)
+    _, clip, _ = checkpoint
+    prompt = run("CLIPTextEncode", clip=clip, text="a tiger")[0]
+    negative = run("CLIPTextEncode", clip=clip, text="")[0]
+    inputs = {
+        "positive": prompt,
+        "negative": negative,
+        "control_net": control,
+        "image": picture(LAYOUTS[0]),
+        "start_percent": 0.0,
+        "end_percent": 1.0,
+    }
+    controlled = run("ControlNetApplyAdvanced", **inputs, strength=1.0)[0]
+    assert (draw(positive=controlled) - draw()).abs().max() > 0.01
+
+
+def test_saving_keeps_every_weight_of_the_unet(checkpoint, tmp_path):
+    model, clip, vae = checkpoint
+    comfy.sd.save_checkpoint(str(tmp_path / "saved.safetensors"), model, clip, vae)
+    saved = load_file(tmp_path / "saved.safetensors")
+    original = load_file(CHECKPOINT)
+    unet = [key for key in original if key.startswith("model.diffusion_model.")]
+    assert unet and all(torch.equal(saved[key].float(), original[key].float()) for key in unet)
+    fresh, _, _ = load_demo_checkpoint()
+    fresh.model.load_model_weights(saved, "model.diffusion_model.")
+    assert torch.equal(fresh.model.state_dict()["diffusion_model.out.2.weight"], model.model.state_dict()["diffusion_model.out.2.weight"])
+
+
+@pytest.mark.parametrize("option", ["bf16_unet", "fp16_unet"])
+def test_other_dtypes(draw, monkeypatch, option):
+    exact = draw()
+    monkeypatch.setattr(args, option, True)
+    model, _, _ = load_demo_checkpoint()
+    assert model.model_dtype() == {"bf16_unet": torch.bfloat16, "fp16_unet": torch.float16}[option]
+    rounded = draw(model)
+    assert (rounded - exact).norm() / exact.norm() < 0.1
+
+
+@pytest.mark.parametrize("name", comfy.samplers.SAMPLER_NAMES)
+def test_every_sampler_draws(draw, name):
+    assert torch.isfinite(draw(sampler_name=name)).all()
+
+
+def test_wide_pictures_are_drawn_too(draw):
+    assert torch.isfinite(draw(side=192)).all()
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -63,8 +219,6 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
-    from safetensors.torch import save_file
-
     save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="other.safetensors is missing or damaged"):
         load_demo_checkpoint(tmp_path / "other.safetensors")

@@ -27,7 +27,6 @@ class Flavour:
     suffix: str
     checkpoint: dict
     side: int
-    empty: int
     cfg: float
     k_max: float
     k_min: float
@@ -36,20 +35,19 @@ class Flavour:
         node = graph.add(**self.checkpoint)
         return node(0), node(1), node(2)
 
-    def say(self, demo: str, stock: str) -> str:
-        """A prompt the checkpoint knows: the demo model's few words, or the paper's own example."""
+    def pick(self, demo: str | float, stock: str | float) -> str | float:
+        """A prompt the checkpoint knows, or a nu that suits it: the demo model holds on to a layout more than a large one."""
         return stock if self.suffix else demo
 
     def window(self, nu: float | Link, **changes) -> dict:
         return {"nu": nu, "k_max": self.k_max, "k_min": self.k_min, "nu_schedule": "constant", "restore_variance": False} | changes
 
 
-DEMO = Flavour("", {"class_type": "MagicMixDemoCheckpoint"}, side=64, empty=128, cfg=4.0, k_max=0.85, k_min=0.35)
+DEMO = Flavour("", {"class_type": "MagicMixDemoCheckpoint"}, side=128, cfg=4.0, k_max=0.85, k_min=0.35)
 SD15 = Flavour(
     "_sd15",
     {"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly.safetensors"},
     side=512,
-    empty=512,
     cfg=7.5,
     k_max=0.6,
     k_min=0.3,
@@ -73,7 +71,7 @@ def image_latent(graph: Graph, flavour: Flavour, vae: Link) -> Link:
 
 
 def empty_latent(graph: Graph, flavour: Flavour) -> Link:
-    return graph.add("EmptyLatentImage", width=flavour.empty, height=flavour.empty, batch_size=1)()
+    return graph.add("EmptyLatentImage", width=flavour.side, height=flavour.side, batch_size=1)()
 
 
 def image_layout(graph: Graph, flavour: Flavour, vae: Link) -> Link:
@@ -112,8 +110,8 @@ def image_text(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.5)))
+    content, negative = prompts(graph, clip, "a fox")
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.92, 0.7))))
     return graph
 
 
@@ -125,9 +123,9 @@ def image_text_custom_sampler(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     latent = image_latent(graph, flavour, vae)
     layout = graph.add("MagicMixLayoutNoise", latent=latent, seed=1, noise="shared")()
-    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    content, negative = prompts(graph, clip, "a fox")
     base = graph.add("KSamplerSelect", sampler_name="dpmpp_2m")()
-    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(0.5))()
+    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(flavour.pick(0.92, 0.7)))()
     guider = graph.add("CFGGuider", model=model, positive=content, negative=negative, cfg=flavour.cfg)()
     sigmas = graph.add("BasicScheduler", model=model, scheduler="ddim_uniform", steps=50, denoise=1.0)()
     noise = graph.add("RandomNoise", noise_seed=1)()
@@ -142,7 +140,7 @@ def text_text(flavour: Flavour) -> Graph:
         what they become. The left picture is the layout's own.
         """)
     return text_mix(
-        graph, flavour, flavour.say("a donut", "a photo of a corgi"), flavour.say("a frog face", "a photo of a coffee machine"), 0.75
+        graph, flavour, flavour.pick("a donut", "a photo of a corgi"), flavour.pick("a frog", "a photo of a coffee machine"), 0.75
     )
 
 
@@ -150,7 +148,7 @@ def text_mix(graph: Graph, flavour: Flavour, layout_text: str, content_text: str
     model, clip, vae = flavour.load(graph)
     content, negative = prompts(graph, clip, content_text)
     layout = prompt_layout(graph, flavour, model, clip, negative, layout_text)
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(nu)))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(flavour.pick(0.9, nu))))
     graph.add("PreviewImage", "The layout's own picture", images=graph.add("VAEDecode", samples=layout(1), vae=vae)())
     return graph
 
@@ -162,7 +160,7 @@ def novel_object(flavour: Flavour) -> Graph:
         Raise `nu` when the thing stays a thing, lower it when only the animal is left.
         """)
     return text_mix(
-        graph, flavour, flavour.say("a watermelon", "a photo of a watermelon"), flavour.say("a lion face", "a photo of a lamp"), 0.7
+        graph, flavour, flavour.pick("a watermelon", "a photo of a watermelon"), flavour.pick("a lion", "a photo of a lamp"), 0.75
     )
 
 
@@ -170,9 +168,7 @@ def breed_mixing(flavour: Flavour) -> Graph:
     graph = Graph("""
         **Breed mixing.** Two animals, one body: alike things mix with a lower `nu`.
         """)
-    return text_mix(
-        graph, flavour, flavour.say("a rabbit face", "a photo of a rabbit"), flavour.say("a tiger face", "a photo of a tiger"), 0.6
-    )
+    return text_mix(graph, flavour, flavour.pick("a rabbit", "a photo of a rabbit"), flavour.pick("a tiger", "a photo of a tiger"), 0.6)
 
 
 def style_transfer(flavour: Flavour) -> Graph:
@@ -183,8 +179,8 @@ def style_transfer(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, flavour.say("a watermelon", "a photo of watermelon"))
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.5, k_max=0.75, k_min=0.2)))
+    content, negative = prompts(graph, clip, flavour.pick("a watermelon", "a photo of watermelon"))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.9, 0.5), k_min=0.2)))
     return graph
 
 
@@ -196,9 +192,9 @@ def nu_map(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
-    low = graph.add("SolidMask", "Left: little content", value=0.2, width=64, height=64)()
-    high = graph.add("SolidMask", "Right: much more", value=0.7, width=32, height=64)()
+    content, negative = prompts(graph, clip, "a fox")
+    low = graph.add("SolidMask", "Left: little content", value=0.5, width=64, height=64)()
+    high = graph.add("SolidMask", "Right: much more", value=0.46, width=32, height=64)()
     mask = graph.add("MaskComposite", destination=low, source=high, x=32, y=0, operation="add")()
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_map=mask, **flavour.window(0.5)))
     return graph
@@ -212,11 +208,11 @@ def inversion_layout(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     latent = image_latent(graph, flavour, vae)
-    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    content, negative = prompts(graph, clip, "a fox")
     described = encode(graph, clip, "", "Layout prompt")
     inputs = {"model": model, "positive": described, "latent": latent, "steps": 50, "scheduler": "ddim_uniform", "refinements": 2}
     layout = graph.add("MagicMixLayoutInversion", **inputs)(0)
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.7)))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.95, 0.7))))
     return graph
 
 
@@ -225,7 +221,7 @@ def swept(note: str, flavour: Flavour, title: str, grid_inputs: dict, window: Ca
     graph = Graph(note)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, flavour.say("a lion face", "a lion"))
+    content, negative = prompts(graph, clip, "a fox")
     grid = graph.add("ValueGrid", **grid_inputs)
     save_sheet(graph, vae, mixed(graph, flavour, model, content, negative, layout, **window(grid)), grid, title)
     return graph
@@ -235,7 +231,7 @@ def nu_sheet(flavour: Flavour) -> Graph:
     note = """
         **A sheet over nu** (the paper's Figure 6): the same mix from all layout to all prompt.
         """
-    grid = {"x_values": "0:1:6", "y_values": "", "x_name": "nu", "y_name": ""}
+    grid = {"x_values": "0, 0.5, 0.7, 0.8, 0.9, 0.95, 1", "y_values": "", "x_name": "nu", "y_name": ""}
     return swept(note, flavour, "nu", grid, lambda values: flavour.window(values(0)))
 
 
@@ -252,7 +248,7 @@ def nu_k_min_sheet(flavour: Flavour) -> Graph:
     note = """
         **A sheet over two values**: nu along the rows, `k_min` down the columns.
         """
-    grid = {"x_values": "0.2:0.95:4", "y_values": "0.1, 0.3, 0.5", "x_name": "nu", "y_name": "k_min"}
+    grid = {"x_values": "0.5, 0.8, 0.9, 0.95", "y_values": "0.1, 0.3, 0.5", "x_name": "nu", "y_name": "k_min"}
     return swept(note, flavour, "nu and k_min", grid, lambda values: flavour.window(values(0), k_min=values(1)))
 
 
@@ -262,12 +258,12 @@ def prompt_interpolation(flavour: Flavour) -> Graph:
         prompt into the layout of the first, over the same values.
         """)
     model, clip, vae = flavour.load(graph)
-    first, second = flavour.say("a donut", "a photo of a corgi"), flavour.say("a frog face", "a photo of a coffee machine")
+    first, second = flavour.pick("a donut", "a photo of a corgi"), flavour.pick("a frog", "a photo of a coffee machine")
     content, negative = prompts(graph, clip, second)
     layout = prompt_layout(graph, flavour, model, clip, negative, first)
     layout_prompt = next([node_id, 0] for node_id, node in graph.nodes.items() if node["_meta"]["title"] == "Layout prompt")
     latent = next([node_id, 0] for node_id, node in graph.nodes.items() if node["class_type"] == "EmptyLatentImage")
-    grid = graph.add("ValueGrid", x_values="0:1:6", y_values="", x_name="share", y_name="")
+    grid = graph.add("ValueGrid", x_values="0, 0.4, 0.6, 0.8, 0.9, 0.95, 1", y_values="", x_name="share", y_name="")
     average = graph.add("ConditioningAverage", conditioning_to=content, conditioning_from=layout_prompt, conditioning_to_strength=grid(0))()
     inputs = {"model": model, "positive": average, "negative": negative, "latent_image": latent, "cfg": flavour.cfg, "denoise": 1.0}
     save_sheet(graph, vae, graph.add("KSampler", **inputs, **SAMPLING)(), grid, "averaged prompts")

@@ -1,0 +1,72 @@
+"""Writes magicmix-demo.safetensors: UNet, text encoder and autoencoder in half precision, their configuration in the metadata."""
+
+import argparse
+import json
+import logging
+
+import torch
+from safetensors.torch import save_file
+
+import checkpoints
+import network
+from autoencoder import Autoencoder
+from settings import build_folder, read_config
+from text_encoder import clip_config
+
+log = logging.getLogger("export")
+NAME = "magicmix-demo.safetensors"
+
+
+def half(tensor):
+    return tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+
+
+def gather(saved, autoencoder):
+    """All weights under the names of an SD1.x checkpoint; of the text encoder's token table only the trained rows."""
+    tensors = {f"model.diffusion_model.{key}": value for key, value in saved["averaged_unet"].items()}
+    tensors |= {f"first_stage_model.{key}": value for key, value in autoencoder.items()}
+    text = dict(saved["averaged_text"])
+    tensors["cond_stage_model.token_ids"] = text.pop("token_ids")
+    tensors["cond_stage_model.token_rows"] = text.pop("token_rows.weight")
+    tensors |= {f"cond_stage_model.{key}": value for key, value in text.items()}
+    return {key: half(value) for key, value in tensors.items()}
+
+
+def describe(config, saved, data):
+    """The configuration a loader needs, as the text of one metadata entry."""
+    width = config["text_encoder"]["width"]
+    description = {
+        "unet": network.unet_config(**config["unet"], context_width=width),
+        "text_encoder": clip_config(**config["text_encoder"]),
+        "autoencoder": config["autoencoder"]["model"] | {"factor": Autoencoder.factor},
+        "latent_rgb_factors": [[round(v, 4) for v in row] for row in data["colour_factors"].tolist()],
+        "latent_rgb_factors_bias": [round(v, 4) for v in data["colour_bias"].tolist()],
+        "concepts": list(dict.fromkeys(names[0] for names in data["names"])),
+        "styles": list(dict.fromkeys(data["styles"])),
+        "trained_pictures": saved["pictures"],
+    }
+    return json.dumps(description)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--smoke", action="store_true", help="export the smoke test's model")
+    smoke = parser.parse_args().smoke
+    config, folder = read_config(smoke), build_folder(smoke)
+    saved, data = checkpoints.load(folder / "unet.pt"), checkpoints.load(folder / "latents.pt")
+    if saved is None or data is None:
+        raise FileNotFoundError(f"no trained model in {folder}: run train_unet.py first")
+    tensors = gather(saved, data["autoencoder"])
+    unusable = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if unusable:
+        raise ValueError(f"not finite in half precision: {unusable}")
+    path = folder / NAME
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, metadata={"format": "pt", "config": describe(config, saved, data)})
+    temporary.replace(path)
+    log.info("%s: %.2f MB after %d pictures", path.name, path.stat().st_size / 1e6, saved["pictures"])
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    main()

@@ -1,0 +1,96 @@
+"""Opens the exported file in the host: its MODEL and CLIP objects, and our autoencoder."""
+
+import json
+
+import torch
+from safetensors import safe_open
+
+import network
+from autoencoder import SCALE, Autoencoder
+from host import prepare_host
+
+
+class Exported:
+    """The exported model, sampled through the host's own text encoding and samplers."""
+
+    def __init__(self, path):
+        with safe_open(path, "pt") as file:
+            self.config = json.loads(file.metadata()["config"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  the file is no mapping
+        parts = {}
+        for key, value in tensors.items():
+            part, name = key.split(".", 1)
+            parts.setdefault(part, {})[name] = value.float() if value.is_floating_point() else value
+        self.model = self._open_unet(parts["model"])
+        self.clip = self._open_text_encoder(parts["cond_stage_model"])
+        settings = {key: value for key, value in self.config["autoencoder"].items() if key != "factor"}
+        self.autoencoder = Autoencoder(**settings).eval().requires_grad_(False)
+        self.autoencoder.load_state_dict(parts["first_stage_model"])
+
+    def _open_unet(self, weights):
+        prepare_host()
+        import comfy.model_management
+        import comfy.model_patcher
+
+        base = network.build(self.config["unet"])
+        base.diffusion_model.load_state_dict({key.removeprefix("diffusion_model."): value for key, value in weights.items()})
+        base.requires_grad_(False)
+        devices = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
+        return comfy.model_patcher.ModelPatcher(base, *devices)
+
+    def _open_text_encoder(self, weights):
+        import comfy.sd
+        import comfy.sd1_clip
+        import comfy.supported_models_base
+
+        rows, ids = weights.pop("token_rows"), weights.pop("token_ids")
+        table = rows.mean(0, keepdim=True).repeat(self.config["text_encoder"]["vocab_size"], 1)  # unknown words: the mean row
+        table[ids.long()] = rows
+        weights["text_model.embeddings.token_embedding.weight"] = table
+        weights["text_projection.weight"] = torch.eye(rows.shape[1])
+        target = comfy.supported_models_base.ClipTarget(comfy.sd1_clip.SD1Tokenizer, comfy.sd1_clip.SD1ClipModel)
+        clip = comfy.sd.CLIP(target, model_options={"clip_l_model_config": self.config["text_encoder"]})
+        missing, unexpected = clip.load_sd(weights)
+        if missing or unexpected:
+            raise ValueError(f"text encoder: missing {missing}, unexpected {unexpected}")
+        return clip
+
+    def encode(self, prompts):
+        """The host's conditioning for a batch of different prompts, one per picture."""
+        return [[torch.cat([self.clip.encode_from_tokens(self.clip.tokenize(prompt)) for prompt in prompts]), {}]]
+
+    def sample(self, prompts, seeds, steps, guidance):
+        """Latents [n, 4, 16, 16] in the autoencoder's units, one per prompt, by the host's euler sampler."""
+        import comfy.sample
+
+        noise = torch.stack([torch.randn(4, 16, 16, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+        texts = self.encode(prompts), self.encode([""])
+        return comfy.sample.sample(
+            self.model, noise, steps, guidance, "euler", "normal", *texts, torch.zeros_like(noise), seed=0, disable_pbar=True
+        )
+
+    @torch.no_grad()
+    def decode(self, latents):
+        """Pixels [n, 3, 128, 128] in -1..1."""
+        return torch.cat([self.autoencoder.decode(part).clamp(-1, 1) for part in latents.split(16)])
+
+    @torch.no_grad()
+    def mix(self, prompts, layouts, nu, seed=1, steps=40, guidance=4.0, k_min=0.35, k_max=0.85):
+        """MagicMix (arXiv 2210.16056): layout latents [n, 4, 16, 16] mixed with prompts between k_max and k_min; latents back."""
+        levels = self.model.model.model_sampling
+        unet = self.model.model.diffusion_model
+        timesteps = torch.linspace(999, 0, steps)
+        sigmas = torch.cat([levels.sigma(timesteps), torch.zeros(1)])
+        begin, end = levels.sigma(torch.tensor([999 * k_max, 999 * k_min]))
+        first = int((sigmas <= begin).nonzero()[0])
+        noise = torch.randn(layouts.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(layouts)
+        context = torch.cat([self.encode(prompts)[0][0], self.encode([""] * len(prompts))[0][0]])
+        clean = layouts * SCALE
+        x = clean + sigmas[first] * noise
+        for i in range(first, steps):
+            scaled = (x / (1 + sigmas[i] ** 2).sqrt()).repeat(2, 1, 1, 1)
+            with_text, without = unet(scaled, timesteps[i].expand(len(scaled)), context=context).chunk(2)
+            x = x + (without + guidance * (with_text - without)) * (sigmas[i + 1] - sigmas[i])
+            if sigmas[i] > end:
+                x = nu * x + (1 - nu) * (clean + sigmas[i + 1] * noise)
+        return x / SCALE
