@@ -1,6 +1,5 @@
 """Trains the autoencoder; stops and goes on at any step, the same command on CPU or GPU."""
 
-import argparse
 import logging
 import math
 import time
@@ -14,7 +13,7 @@ from pictures import load_pictures, plain_views, random_views
 from precision import autocast, pick_device
 from settings import build_folder, read_config
 from sheets import save_rows
-from workers import Workers, default_workers, launch
+from workers import Workers, run_training
 
 log = logging.getLogger("autoencoder")
 
@@ -118,15 +117,6 @@ def train(smoke):
         save()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="a few steps on a few pictures")
-    parser.add_argument("--workers", type=int, default=default_workers(pick_device()), help="training processes")
-    arguments = parser.parse_args()
-    if not launch(arguments.workers):
-        train(arguments.smoke)
-
-
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    main()
+    run_training(train, __doc__)

@@ -1,6 +1,5 @@
 """Trains UNet and text encoder together on the encoded pictures; stops and goes on at any step, on CPU or GPU."""
 
-import argparse
 import logging
 import time
 
@@ -16,7 +15,7 @@ from sampling import alphas_cumprod, euler
 from settings import build_folder, read_config, read_uncounted
 from sheets import save_rows
 from text_encoder import TextEncoder
-from workers import Workers, default_workers, launch
+from workers import Workers, run_training
 
 log = logging.getLogger("unet")
 
@@ -209,15 +208,6 @@ def train(smoke):
         training.save(folder / "unet.pt")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--smoke", action="store_true", help="a few steps on a few pictures")
-    parser.add_argument("--workers", type=int, default=default_workers(pick_device()), help="training processes")
-    arguments = parser.parse_args()
-    if not launch(arguments.workers):
-        train(arguments.smoke)
-
-
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    main()
+    run_training(train, __doc__)

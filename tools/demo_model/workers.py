@@ -1,5 +1,6 @@
 """Runs a training script in several one-thread processes: on CPU cores that is faster than one process with threads."""
 
+import argparse
 import datetime
 import os
 import signal
@@ -9,6 +10,8 @@ import tempfile
 
 import torch
 import torch.distributed as distributed
+
+from precision import pick_device
 
 
 def launch(count):
@@ -28,6 +31,16 @@ def launch(count):
     if any(codes):
         raise SystemExit(f"a training process ended with {codes}")
     return True
+
+
+def run_training(train, description):
+    """Runs `train(smoke)` as the command line says: in as many processes as suit the device, or with a few pictures only."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--smoke", action="store_true", help="a few steps on a few pictures")
+    parser.add_argument("--workers", type=int, default=1 if pick_device().type == "cuda" else os.cpu_count(), help="training processes")
+    arguments = parser.parse_args()
+    if not launch(arguments.workers):
+        train(arguments.smoke)
 
 
 class Workers:
@@ -58,7 +71,3 @@ class Workers:
         for gradient, mean in zip(gradients, flat[:-1].split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(mean.view_as(gradient))
         return flat[-1].item() > 0
-
-
-def default_workers(device):
-    return 1 if device.type == "cuda" else os.cpu_count()
