@@ -8,6 +8,7 @@ from torch import Tensor
 from .mixing import Callback
 
 
+@torch.no_grad()
 def invert(
     model: Callable[..., Tensor],
     x: Tensor,

@@ -63,6 +63,7 @@ def mix_restoring_variance(content: Tensor, layout: Tensor, nu: Tensor, content_
     return mix(content_mean, layout_mean, nu) + gain * mix(noise_c, noise_l, nu)
 
 
+@torch.no_grad()
 def sample_mixed(
     sampler: Sampler,
     model: Callable[..., Tensor],

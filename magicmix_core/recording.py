@@ -8,6 +8,7 @@ from torch import Tensor
 from .mixing import Callback, Sampler
 
 
+@torch.no_grad()
 def sample_recorded(
     sampler: Sampler,
     model: Callable[..., Tensor],

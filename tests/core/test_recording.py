@@ -2,7 +2,9 @@ import pytest
 import torch
 
 from magicmix_core.inversion import invert
-from magicmix_core.layout import RecordedLayout, noiseless, rectified_flow, variance_exploding
+from magicmix_core.layout import ImageLayout, RecordedLayout, noiseless, rectified_flow, variance_exploding
+from magicmix_core.mixing import Window, sample_mixed
+from magicmix_core.nu import Nu
 from magicmix_core.recording import sample_recorded
 
 
@@ -114,3 +116,16 @@ def test_the_inverse_of_a_straight_path_is_exact_at_once(sigmas, draw):
     image = draw(1)
     path = invert(lambda x, sigma: x * 0 + image, image, sigmas, 0)
     torch.testing.assert_close(path, image.expand_as(path))
+
+
+def test_no_graph_of_gradients_grows_along_a_run(euler, sigmas, draw):
+    """Weights may want gradients; fifty steps of their graph would fill the memory."""
+    weight = torch.nn.Parameter(torch.tensor(0.5, dtype=torch.float64))
+    results = [
+        invert(lambda x, sigma: x * weight, draw(1), sigmas, 1),
+        sample_recorded(euler, lambda x, sigma: x * weight, draw(1), sigmas)[0],
+        sample_mixed(
+            euler, lambda x, sigma: x * weight, ImageLayout(draw(1), draw), sigmas, Window(6.0, 3.0), Nu(torch.full((1, 1, 1, 1), 0.5))
+        ),
+    ]
+    assert not any(result.requires_grad for result in results)
