@@ -2,10 +2,9 @@
 
 from comfy_api.latest import io
 
-from .checks import check_choice, check_range
 from .host.layouts import NOISES, LatentLayout
 from .host.running import invert_image, record_prompt
-from .host.samplers import SAMPLERS, SCHEDULERS, plain_sampler, sigmas_of
+from .host.samplers import plain_sampler, sigmas_of
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
@@ -73,10 +72,6 @@ class MagicMixLayoutFromPrompt(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler) -> io.NodeOutput:
-        check_range("steps", steps, 1)
-        check_range("cfg", cfg, 0)
-        check_choice("sampler_name", sampler_name, SAMPLERS)
-        check_choice("scheduler", scheduler, SCHEDULERS)
         sigmas = sigmas_of(model, sampler_name, scheduler, steps)
         layout = record_prompt(model, plain_sampler(sampler_name), sigmas, seed, cfg, positive, negative, latent)
         return io.NodeOutput(layout, layout.latent)
@@ -118,6 +113,4 @@ class MagicMixLayoutInversion(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, latent, steps, scheduler, refinements) -> io.NodeOutput:
-        check_range("steps", steps, 1)
-        check_choice("scheduler", scheduler, SCHEDULERS)
         return io.NodeOutput(*invert_image(model, sigmas_of(model, "euler", scheduler, steps), refinements, positive, latent))

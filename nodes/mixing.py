@@ -3,9 +3,8 @@
 from comfy_api.latest import io
 
 from ..magicmix_core.nu import SCHEDULES
-from .checks import check_choice, check_range
 from .host.running import mix_layout
-from .host.samplers import SAMPLERS, SCHEDULERS, MixingSampler, make_nu, plain_sampler, sigmas_of
+from .host.samplers import MixingSampler, make_nu, plain_sampler, sigmas_of
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
@@ -99,13 +98,9 @@ class MagicMixKSampler(io.ComfyNode):
         nu_schedule="constant",
         restore_variance=False,
     ) -> io.NodeOutput:
-        check_range("steps", steps, 1)
-        check_range("cfg", cfg, 0)
-        check_choice("sampler_name", sampler_name, SAMPLERS)
-        check_choice("scheduler", scheduler, SCHEDULERS)
+        sigmas = sigmas_of(model, sampler_name, scheduler, steps)
         weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
         sampler = MixingSampler(plain_sampler(sampler_name), layout, weights, k_max, k_min, restore_variance)
-        sigmas = sigmas_of(model, sampler_name, scheduler, steps)
         return io.NodeOutput(mix_layout(model, sampler, sigmas, seed, cfg, positive, negative))
 
 

@@ -6,7 +6,7 @@ import latent_preview
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_finite, check_layout_fits
+from ..checks import check_batch, check_finite, check_layout_fits, check_range
 from .layouts import RecordedLatents
 from .samplers import InvertingSampler, MixingSampler, RecordingSampler
 
@@ -46,6 +46,7 @@ def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent
 
 
 def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:
+    check_range("cfg", cfg, 0)
     samples = comfy.sample.sample_custom(
         model,
         noise,

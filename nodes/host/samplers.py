@@ -11,7 +11,7 @@ from ...magicmix_core.inversion import invert
 from ...magicmix_core.mixing import Window, sample_mixed
 from ...magicmix_core.nu import Nu
 from ...magicmix_core.recording import sample_recorded
-from ..checks import check_batch, check_range, check_window
+from ..checks import check_batch, check_choice, check_range, check_window
 from .layouts import Layout
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES
@@ -100,7 +100,13 @@ class InvertingSampler(comfy.samplers.Sampler):
 
 
 def sigmas_of(model, sampler_name: str, scheduler: str, steps: int) -> Tensor:
-    """`[steps + 1]` noise levels as the core KSampler takes them for this sampler (some drop the last but one)."""
+    """`[steps + 1]` noise levels as the core KSampler takes them for this sampler (some drop the last but one).
+
+    Raises ValueError naming `steps`, `sampler_name` or `scheduler`.
+    """
+    check_range("steps", steps, 1)
+    check_choice("sampler_name", sampler_name, SAMPLERS)
+    check_choice("scheduler", scheduler, SCHEDULERS)
     return comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
 
 

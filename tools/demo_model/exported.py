@@ -1,6 +1,8 @@
 """Opens the exported file in the host: its MODEL and CLIP objects, and our autoencoder."""
 
 import json
+import sys
+from pathlib import Path
 
 import torch
 from safetensors import safe_open
@@ -8,6 +10,12 @@ from safetensors import safe_open
 import network
 from autoencoder import SCALE, Autoencoder
 from host import prepare_host
+
+sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
+
+from magicmix_core.layout import ImageLayout
+from magicmix_core.mixing import Window, sample_mixed
+from magicmix_core.nu import Nu
 
 
 class Exported:
@@ -77,20 +85,17 @@ class Exported:
     @torch.no_grad()
     def mix(self, prompts, layouts, nu, seed=1, steps=40, guidance=4.0, k_min=0.35, k_max=0.85):
         """MagicMix (arXiv 2210.16056): layout latents [n, 4, 16, 16] mixed with prompts between k_max and k_min; latents back."""
+        from comfy.k_diffusion.sampling import sample_euler
+
         levels = self.model.model.model_sampling
-        unet = self.model.model.diffusion_model
-        timesteps = torch.linspace(999, 0, steps)
-        sigmas = torch.cat([levels.sigma(timesteps), torch.zeros(1)])
-        begin, end = levels.sigma(torch.tensor([999 * k_max, 999 * k_min]))
-        first = int((sigmas <= begin).nonzero()[0])
+        sigmas = torch.cat([levels.sigma(torch.linspace(999, 0, steps)), torch.zeros(1)])
+        window = Window(*levels.sigma(torch.tensor([999 * k_max, 999 * k_min])).tolist())
         noise = torch.randn(layouts.shape[1:], generator=torch.Generator().manual_seed(seed)).expand_as(layouts)
         context = torch.cat([self.encode(prompts)[0][0], self.encode([""] * len(prompts))[0][0]])
-        clean = layouts * SCALE
-        x = clean + sigmas[first] * noise
-        for i in range(first, steps):
-            scaled = (x / (1 + sigmas[i] ** 2).sqrt()).repeat(2, 1, 1, 1)
-            with_text, without = unet(scaled, timesteps[i].expand(len(scaled)), context=context).chunk(2)
-            x = x + (without + guidance * (with_text - without)) * (sigmas[i + 1] - sigmas[i])
-            if sigmas[i] > end:
-                x = nu * x + (1 - nu) * (clean + sigmas[i + 1] * noise)
-        return x / SCALE
+
+        def denoise(x, sigma):
+            with_text, without = self.model.model.apply_model(x.repeat(2, 1, 1, 1), sigma.repeat(2), c_crossattn=context).chunk(2)
+            return without + guidance * (with_text - without)
+
+        layout = ImageLayout(layouts * SCALE, lambda k: noise)
+        return sample_mixed(sample_euler, denoise, layout, sigmas, window, Nu(torch.full((1, 1, 1, 1), nu)), disable=True) / SCALE

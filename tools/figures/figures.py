@@ -1,4 +1,4 @@
-"""`make figures`: the MagicMix paper's claims, measured on the demo model; curves, a sheet and a table go to out/figures/.
+"""`make figures`: the MagicMix paper's claims, measured on the demo model; curves, sheets and a table go to out/figures/.
 
 Content and layout similarity come from a judge that never saw the sampler (judge.py); structure and colour distance compare
 with the layout picture (magicmix_core/similarity.py). Intervals are 95 % bootstrap intervals of paired differences.
@@ -48,9 +48,10 @@ KS = [round(0.1 * n, 1) for n in range(1, 10)]
 
 @dataclass
 class Curve:
-    """Measures over a swept value: arrays `[values, rows]`."""
+    """Measures over a swept value: arrays `[values, rows]`, and the pictures themselves `[values, rows, 3, H, W]`."""
 
     values: list[float]
+    pictures: Tensor
     content: np.ndarray
     layout: np.ndarray
     structure: np.ndarray
@@ -63,12 +64,12 @@ class Curve:
 
 
 def sweep(values: list[float], draw: Callable[[float], Tensor], judge: Judge, rows: list[Row], layouts: Tensor) -> Curve:
-    measured = []
+    drawn, measured = [], []
     for value in values:
-        pictures = draw(value)
+        drawn.append(pictures := draw(value))
         judged = [judge.similarity(pictures, [getattr(row, side) for row in rows]) for side in ("content", "layout")]
         measured.append([*judged, structure_distance(pictures, layouts), colour_distance(pictures, layouts)])
-    return Curve(values, *(torch.stack([step[n] for step in measured]).double().numpy() for n in range(4)))
+    return Curve(values, torch.stack(drawn), *(torch.stack([step[n] for step in measured]).double().numpy() for n in range(4)))
 
 
 def rho(values: list[float], means: np.ndarray) -> float:
@@ -122,6 +123,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=sum(map(len, PAIRS.values())), help="fewer for a quick look")
     parser.add_argument("--seeds", type=int, default=4)
     options = parser.parse_args()
+    torch.set_num_threads(1)  # the demo model is too small to gain from more
     OUT.mkdir(parents=True, exist_ok=True)
     judge = Judge()
     files = {file.stem.replace("_", " ").replace("-", " "): file for file in (PACK / "demo_model" / "layouts").glob("*.png")}
@@ -136,6 +138,9 @@ def main() -> None:
     over_nu = measure(SHARES, sampler.mix)
     averaged = measure(SHARES, sampler.average)
     draw_curves("figure5_k", {"K = k_max = k_min, nu = 1": over_k}, "K")
+    shown = range(0, len(rows), 2 * options.seeds)  # the first seed of every other pair
+    for name, label, curve in (("figure5_k", "K", over_k), ("figure6_nu", "nu", over_nu), ("averaged_prompts", "share", averaged)):
+        sampler.sheet(curve.pictures[:, shown], [f"{label} {value:g}" for value in curve.values]).save(OUT / f"{name}_sheet.png")
     draw_curves("figure6_nu", {"MagicMix": over_nu, "averaged prompts": averaged}, "nu, or share of the content prompt")
 
     likeness = np.array([judge.likeness(layout, content) for layout, content in pairs])

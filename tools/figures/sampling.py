@@ -51,6 +51,12 @@ class Sampler:
         inputs = {"model": self.model, "positive": between, "negative": self.nothing, "latent_image": empty, "denoise": 1.0}
         return self._decode(self.run("KSampler", **inputs, **SAMPLING)[0])
 
+    def sheet(self, pictures: Tensor, labels: list[str]) -> Image.Image:
+        """`pictures` `[values, rows, 3, H, W]`, a row of the sheet for each row, its values from left to right."""
+        cells = pictures.transpose(0, 1).flatten(0, 1).movedim(1, -1)
+        (sheet,) = self.run("ContactSheet", images=[cells], labels=labels * pictures.shape[1], columns=[len(labels)])
+        return Image.fromarray((sheet[0].numpy() * 255).round().astype(np.uint8))
+
     def _load(self, file: Path) -> Tensor:
         picture = Image.open(file).convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
         return torch.from_numpy(np.asarray(picture) / 255).float().movedim(-1, 0)
