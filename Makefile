@@ -25,9 +25,11 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/mixing_cost.py
 	$(PY) bench/recording_cost.py
 	$(PY) bench/batch_of_nus.py
+	$(PY) bench/words_cost.py
 
 figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/figures.py
+	$(PY) tools/figures/words.py
 
 workflows: $(COMFYUI_PATH)/main.py
 	$(PY) tools/workflows/make.py

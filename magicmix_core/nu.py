@@ -44,3 +44,19 @@ class Nu:
         batch, _, *size = self.start.shape
         start = self.start.to(like).reshape(batch, *[1] * (like.ndim - len(size) - 1), *size)
         return start + (1 - start) * SCHEDULES[self.schedule](progress)
+
+
+@dataclass(frozen=True)
+class BlendedNu:
+    """`nu` where the picture may change and 0, the layout, elsewhere: Prompt-to-Prompt's local blend as a nu map.
+
+    `mask(latent)` says where, as 0 or 1 that broadcasts against the latent, or None while it may change everywhere.
+    """
+
+    nu: Nu
+    mask: Callable[[Tensor], Tensor | None]
+    keeps_content = False
+
+    def at(self, progress: float, like: Tensor) -> Tensor:
+        mask, nu = self.mask(like), self.nu.at(progress, like)
+        return nu if mask is None else nu * mask

@@ -21,6 +21,11 @@ def check_range(name: str, value: float, low: float, high: float = math.inf) -> 
         raise ValueError(f"{name} must {allowed}, got {value:g}")
 
 
+def check_finite_number(name: str, value: float) -> None:
+    if not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, got {value:g}")
+
+
 def check_window(k_max: float, k_min: float) -> None:
     check_range("k_max", k_max, 0, 1)
     check_range("k_min", k_min, 0, 1)

@@ -4,7 +4,10 @@ from comfy_api.latest import ComfyExtension, io
 
 from .demo import MagicMixDemoCheckpoint
 from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
+from .maps import CrossAttnMaps, CrossAttnRecord
 from .mixing import MagicMixKSampler, MagicMixSampler
+from .prompt_to_prompt import PromptToPrompt
+from .prompts import CrossAttnReweight, PromptTokens
 from .sweeps import ContactSheet, ValueGrid
 
 
@@ -16,6 +19,11 @@ class MagicMixExtension(ComfyExtension):
             MagicMixLayoutInversion,
             MagicMixKSampler,
             MagicMixSampler,
+            CrossAttnReweight,
+            PromptToPrompt,
+            CrossAttnRecord,
+            CrossAttnMaps,
+            PromptTokens,
             ValueGrid,
             ContactSheet,
             MagicMixDemoCheckpoint,

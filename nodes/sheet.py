@@ -36,7 +36,7 @@ def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: s
     for number, picture in enumerate(pictures):
         row, column = divmod(number, columns)
         left, top = gap + column * (width + gap), title_height + gap + row * (height + label_height + gap)
-        page.paste(_to_pillow(picture).resize((width, height), Image.Resampling.BICUBIC), (left, top))
+        page.paste(to_pillow(picture).resize((width, height), Image.Resampling.BICUBIC), (left, top))
         if wrapped:
             draw.multiline_text(
                 (left + width / 2, top + height + gap / 2), wrapped[number], fill=INK, font=font, anchor="ma", align="center"
@@ -44,7 +44,7 @@ def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: s
     return torch.from_numpy(np.array(page)).float()[None] / 255
 
 
-def _to_pillow(picture: Tensor) -> Image.Image:
+def to_pillow(picture: Tensor) -> Image.Image:
     pixels = (picture[..., :3].clamp(0, 1) * 255).round().byte().cpu().numpy()
     return Image.fromarray(pixels)
 

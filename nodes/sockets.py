@@ -28,3 +28,7 @@ def sampler_input(tooltip: str) -> io.Input:
 def scheduler_input() -> io.Input:
     tooltip = "How the steps are spread over the noise levels; ddim_uniform is the paper's."
     return io.Combo.Input("scheduler", options=list(SCHEDULERS), default="ddim_uniform", tooltip=tooltip)
+
+
+def clip_input() -> io.Input:
+    return io.Clip.Input("clip", tooltip="The text encoder that belongs to the model.")

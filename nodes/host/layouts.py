@@ -53,12 +53,16 @@ class LatentLayout:
 
 @dataclass(frozen=True)
 class RecordedLatents:
-    """The path of a run: `latents` `[n + 1, b, C, H, W]` in the model's scaling at `sigmas` `[n + 1]`, on the CPU."""
+    """The path of a run: `latents` `[n + 1, b, C, H, W]` in the model's scaling at `sigmas` `[n + 1]`, on the CPU.
+
+    `conditioning` is the CONDITIONING that the model followed it with.
+    """
 
     latent: dict
     sigmas: Tensor
     latents: Tensor
     latent_format: str
+    conditioning: list
 
     @property
     def samples(self) -> Tensor:

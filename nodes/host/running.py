@@ -32,7 +32,7 @@ def record_prompt(model, base, sigmas: Tensor, seed: int, cfg: float, positive: 
     noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
     sampler = RecordingSampler(base)
     result = _run(model, sampler, sigmas, seed, cfg, positive, negative, latent, noise)
-    return RecordedLatents(result, sampler.sigmas, sampler.latents, _latent_format(model))
+    return RecordedLatents(result, sampler.sigmas, sampler.latents, _latent_format(model), positive)
 
 
 def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict) -> tuple[RecordedLatents, dict]:
@@ -42,7 +42,7 @@ def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent
     latent = {key: value for key, value in latent.items() if key != "noise_mask"}
     nothing = torch.zeros_like(latent["samples"])
     noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
-    return RecordedLatents(latent, sigmas.cpu(), sampler.latents, _latent_format(model)), noise
+    return RecordedLatents(latent, sigmas.cpu(), sampler.latents, _latent_format(model), positive), noise
 
 
 def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:

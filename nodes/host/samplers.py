@@ -9,13 +9,15 @@ from torch import Tensor
 
 from ...magicmix_core.inversion import invert
 from ...magicmix_core.mixing import Window, sample_mixed
-from ...magicmix_core.nu import Nu
+from ...magicmix_core.nu import BlendedNu, Nu
 from ...magicmix_core.recording import sample_recorded
 from ..checks import check_batch, check_choice, check_range, check_window
 from .layouts import Layout
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES
 SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
+BLEND = "magicmix_blend"
+"""The entry of a run's transformer_options that says where its picture may change: `blend(latent)`, a mask or None."""
 plain_sampler = comfy.samplers.sampler_object
 
 
@@ -56,13 +58,14 @@ class MixingSampler(comfy.samplers.KSAMPLER):
             return model_sampling.noise_scaling(sigma, eps, x0, self.max_denoise(model_wrap, [sigma]))
 
         check_batch("nu_map", self.nu.start.shape[0], x.shape[0])
+        blend = extra_args["model_options"]["transformer_options"].get(BLEND)
         return sample_mixed(
             self.base,
             model,
             self.layout.path(model_wrap.inner_model, noising, like=x),
             sigmas,
             self.window(model_sampling),
-            self.nu,
+            self.nu if blend is None else BlendedNu(self.nu, blend),
             restore=noising if self.restore_variance else None,
             extra_args=extra_args,
             callback=callback,

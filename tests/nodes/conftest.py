@@ -6,6 +6,11 @@ from inprocess import SD15, load_pack, node_runner, random_model, start_host
 
 start_host("--cpu")
 
+import comfy.cldm.cldm
+import comfy.controlnet
+import comfy.lora
+import comfy.ops
+import comfy.sd
 import comfy.supported_models
 
 SMALL = SD15 | {
@@ -16,6 +21,7 @@ SMALL = SD15 | {
     "transformer_depth_output": [1, 1, 1, 1],
     "context_dim": 64,
 }
+EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
 TINY = SMALL | {"channel_mult": [1], "num_res_blocks": [1], "transformer_depth": [1], "transformer_depth_output": [1, 1]}
 
 
@@ -29,6 +35,18 @@ def run():
 @pytest.fixture(scope="session")
 def sd15():
     return random_model(comfy.supported_models.SD15, SMALL)
+
+
+@pytest.fixture(scope="session")
+def worded():
+    """An SD1.x model for the demo checkpoint's text encoder, that listens to prompts as closely as a trained one."""
+    model = random_model(comfy.supported_models.SD15, SMALL | {"context_dim": 128})
+    for name, weight in model.model.diffusion_model.named_parameters():
+        if "attn2.to_q" in name or "attn2.to_k" in name:
+            weight.data *= 4
+        if "attn2.to_v" in name:
+            weight.data *= 40
+    return model
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +79,97 @@ def latent():
         return {"samples": torch.randn(rows, channels, height, width, generator=torch.Generator().manual_seed(3)) * 5.0}
 
     return encode
+
+
+@pytest.fixture(scope="session")
+def random_controlnet():
+    """`random_controlnet(model)`: a CONTROL_NET of the model's shape with random weights."""
+
+    def build(model):
+        without = ("out_channels", "transformer_depth_output")
+        config = {key: value for key, value in model.model.model_config.unet_config.items() if key not in without}
+        here = {"hint_channels": 3, "dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
+        net = comfy.cldm.cldm.ControlNet(**config | here)
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for weight in net.parameters():
+                weight.normal_(std=0.05, generator=generator)
+        return comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"), manual_cast_dtype=None)
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def with_lora():
+    """`with_lora(model)`: the model with a random LoRA on one layer of values of its cross-attention."""
+
+    def load(model):
+        keys = comfy.lora.model_lora_keys_unet(model.model, {})
+        name, key = next((lora, key) for lora, key in keys.items() if "attn2.to_v" in key and lora.startswith("lora_unet_"))
+        weight = model.model.state_dict()[key]
+        generator = torch.Generator().manual_seed(0)
+        up, down = (torch.randn(*shape, generator=generator) * 0.3 for shape in ((weight.shape[0], 2), (2, weight.shape[1])))
+        return comfy.sd.load_lora_for_models(model, None, {f"{name}.lora_up.weight": up, f"{name}.lora_down.weight": down}, 1.0, 1.0)[0]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def clip(run):
+    """The demo checkpoint's text encoder."""
+    return run("MagicMixDemoCheckpoint")[1]
+
+
+@pytest.fixture(scope="session")
+def encode(run, clip):
+    return lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
+
+
+@pytest.fixture(scope="session")
+def sampling():
+    """The settings of every run of an edit below."""
+    return {"seed": 5, "steps": 6, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
+
+
+@pytest.fixture(scope="session")
+def layout_of(run, encode, worded, sampling):
+    """`layout_of(text, latent, model, ...)`: the recorded path of a prompt."""
+
+    def record(text, latent=EMPTY, model=worded, **settings):
+        inputs = {"model": model, "positive": encode(text), "negative": encode(""), "latent": latent}
+        return run("MagicMixLayoutFromPrompt", **inputs | sampling | settings)[0]
+
+    return record
+
+
+@pytest.fixture(scope="session")
+def sample(run, encode, sampling):
+    """`sample(model, positive, latent, ...)`: what the core's KSampler draws, a tensor."""
+
+    def draw(model, positive, latent=EMPTY, negative=None, **settings):
+        inputs = {"model": model, "positive": positive, "negative": negative or encode(""), "latent_image": latent, "denoise": 1.0}
+        return run("KSampler", **inputs | sampling | settings)[0]["samples"]
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def edit(run, clip, worded, layout_of):
+    """`edit(source, target, layout, model, ...)`: a Prompt-to-Prompt edit's (MODEL, CONDITIONING)."""
+
+    def make(source="a dog", target="a lion", layout=None, model=worded, **settings):
+        inputs = {"model": model, "clip": clip, "layout": layout or layout_of(source, model=model)}
+        choice = {"edit": "auto", "cross_steps": 0.8, "self_steps": 0.4} | settings
+        return run("PromptToPrompt", **inputs, source_text=source, target_text=target, **choice)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def reweight(run, clip, worded):
+    """`reweight(text, words, scale, model)`: re-weighted words' (MODEL, CONDITIONING)."""
+
+    def make(text, words, scale=1.0, model=worded):
+        return run("CrossAttnReweight", model=model, clip=clip, text=text, words=words, scale=scale)
+
+    return make

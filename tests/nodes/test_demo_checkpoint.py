@@ -1,11 +1,8 @@
 """The checkpoint that comes with the pack: whatever works on SD1.x works on it."""
 
-import comfy.cldm.cldm
-import comfy.controlnet
 import comfy.latent_formats
 import comfy.lora
 import comfy.model_management
-import comfy.ops
 import comfy.samplers
 import comfy.sd
 import latent_preview
@@ -126,52 +123,17 @@ def test_every_weight_that_a_lora_may_touch_has_a_key(checkpoint):
     assert any("q_proj" in key for key in text)
 
 
-def test_a_tiny_lora_changes_the_picture_and_only_where_it_is_loaded(run, checkpoint, draw):
-    model, clip, _ = checkpoint
-    name, key = next(
-        (lora, key)
-        for lora, key in comfy.lora.model_lora_keys_unet(model.model, {}).items()
-        if "attn2.to_v" in key and lora.startswith("lora_unet_")
-    )
-    weight = model.model.state_dict()[key]
-    generator = torch.Generator().manual_seed(0)
-    lora = {
-        f"{name}.lora_up.weight": torch.randn(weight.shape[0], 2, generator=generator) * 0.3,
-        f"{name}.lora_down.weight": torch.randn(2, weight.shape[1], generator=generator) * 0.3,
-    }
+def test_a_tiny_lora_changes_the_picture_and_only_where_it_is_loaded(checkpoint, draw, with_lora):
     before = draw()
-    changed, _ = comfy.sd.load_lora_for_models(model, clip, lora, 1.0, 1.0)
-    assert (draw(changed) - before).abs().max() > 0.01
+    assert (draw(with_lora(checkpoint[0])) - before).abs().max() > 0.01
     assert torch.equal(draw(), before)
 
 
-def test_a_controlnets_residuals_reach_the_picture(run, checkpoint, draw):
-    """A small ControlNet of the same shape with random weights."""
-    config = {
-        key: value
-        for key, value in checkpoint[0].model.model_config.unet_config.items()
-        if key not in ("out_channels", "transformer_depth_output")
-    }
-    net = comfy.cldm.cldm.ControlNet(
-        **config | {"hint_channels": 3, "dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
-    )
-    generator = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for weight in net.parameters():
-            weight.normal_(std=0.05, generator=generator)
-    control = comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"), manual_cast_dtype=None)
-    _, clip, _ = checkpoint
-    prompt = run("CLIPTextEncode", clip=clip, text="a tiger")[0]
-    negative = run("CLIPTextEncode", clip=clip, text="")[0]
-    inputs = {
-        "positive": prompt,
-        "negative": negative,
-        "control_net": control,
-        "image": picture(LAYOUTS[0]),
-        "start_percent": 0.0,
-        "end_percent": 1.0,
-    }
-    controlled = run("ControlNetApplyAdvanced", **inputs, strength=1.0)[0]
+def test_a_controlnets_residuals_reach_the_picture(run, checkpoint, draw, random_controlnet):
+    model, clip, _ = checkpoint
+    prompt, negative = (run("CLIPTextEncode", clip=clip, text=text)[0] for text in ("a tiger", ""))
+    inputs = {"positive": prompt, "negative": negative, "control_net": random_controlnet(model), "image": picture(LAYOUTS[0])}
+    controlled = run("ControlNetApplyAdvanced", **inputs, start_percent=0.0, end_percent=1.0, strength=1.0)[0]
     assert (draw(positive=controlled) - draw()).abs().max() > 0.01
 
 

@@ -22,6 +22,17 @@ RELEASED = {
         ["layout", "latent"],
     ),
     "MagicMixLayoutInversion": (["model", "positive", "latent", "steps", "scheduler", "refinements"], ["layout", "latent"]),
+    "CrossAttnReweight": (["model", "clip", "text", "words", "scale"], ["model", "conditioning"]),
+    "PromptToPrompt": (
+        [
+            *("model", "clip", "layout", "source_text", "target_text", "edit", "cross_steps", "self_steps"),
+            *("words", "local_blend", "word_steps"),
+        ],
+        ["model", "conditioning"],
+    ),
+    "PromptTokens": (["clip", "text"], ["STRING"]),
+    "CrossAttnRecord": (["model", "clip", "text", "words", "resolution"], ["model", "recording"]),
+    "CrossAttnMaps": (["recording", "images", "opacity", "legend"], ["image"]),
     "ValueGrid": (["x_values", "y_values", "x_name", "y_name"], ["x", "y", "labels", "columns"]),
     "ContactSheet": (["images", "labels", "columns", "title"], ["image"]),
     "MagicMixDemoCheckpoint": ([], ["model", "clip", "vae"]),

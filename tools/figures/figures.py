@@ -118,6 +118,13 @@ def draw_curves(name: str, curves: dict[str, Curve], label: str) -> None:
     plt.close(figure)
 
 
+def write_table(name: str, heading: str, rows: list[tuple[str, str]]) -> None:
+    lines = [heading, "", "| claim | measured |", "| --- | --- |", *(f"| {claim} | {measured} |" for claim, measured in rows)]
+    text = "\n".join(lines) + "\n"
+    (OUT / f"{name}.md").write_text(text)
+    print(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=sum(map(len, PAIRS.values())), help="fewer for a quick look")
@@ -164,11 +171,7 @@ def main() -> None:
         ("5. best-balance nu, lower and upper quartile", f"{np.quantile(best_nu, 0.25):.2f}, {np.quantile(best_nu, 0.75):.2f}"),
         ("judge: accuracy on drawings by other hands, top-1", f"{judge.facts['accuracy']['held-out set, top-1']:.3f}"),
     ]
-    text = f"{len(pairs)} pairs x {options.seeds} seeds\n\n| claim | measured |\n| --- | --- |\n" + "".join(
-        f"| {a} | {b} |\n" for a, b in table
-    )
-    (OUT / "claims.md").write_text(text)
-    print(text)
+    write_table("claims", f"{len(pairs)} pairs x {options.seeds} seeds", table)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""`make workflows`: writes every graph of graphs.py as people drag it in, as the HTTP API takes it, and with a thumbnail.
+"""`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail.
 
 Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
 demo flavour, which the other flavour shares.
 """
 
+import argparse
 import io
 import json
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from building import DEMO, SD15, Graph
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
-from graphs import DEMO, GRAPHS, SD15, Graph
+from mixing_graphs import MIXING_GRAPHS
 from PIL import Image
+from word_graphs import WORD_GRAPHS
 
 WORKFLOWS = PACK / "workflows"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
@@ -161,9 +164,12 @@ def write(name: str, graph: Graph, schemas: dict) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="graphs to write; all of them if none is named")
+    names = parser.parse_args().names
     with comfy_server() as url, ComfyClient(url) as client:
         schemas = client.http.get("/object_info").json()
-        for make in GRAPHS:
+        for make in (each for each in MIXING_GRAPHS + WORD_GRAPHS if not names or each.__name__ in names):
             demo = make(DEMO)
             write(make.__name__, demo, schemas)
             write(make.__name__ + SD15.suffix, make(SD15), schemas)

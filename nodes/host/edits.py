@@ -1,0 +1,167 @@
+"""Edits of prompts: what a conditioning carries about its own attention, and how it finds its prompt again in a run.
+
+An edit rides in its conditioning's dictionary, which the core's nodes keep, except ConditioningConcat for the one that is
+appended; so the model carries the edits too, and an appended prompt is recognised by its encoding.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ...magicmix_core.prompts import (
+    Correspondence,
+    Token,
+    correspond_by_refinement,
+    correspond_by_swap,
+    find_columns,
+    is_swap,
+    occurrences,
+    parse_words,
+)
+from ..checks import check_finite_number, check_range
+from .layouts import Layout
+from .prompts import encode, tokenize
+
+KEY = "magicmix_edits"
+EDITS = ("auto", "swap", "refine")
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a Prompt-to-Prompt edit gets its maps: a layout's path, seen with a conditioning `[tensor, dict]`.
+
+    `mapping` is P `[W_source, W]`; `cross_until` `[W]` and `self_until` say for which fraction of the run it governs. `blend`
+    are the columns, in the source and in the target, of words whose place may change while the rest stays; none for no blend.
+    """
+
+    layout: Layout
+    conditioning: list
+    mapping: Tensor
+    cross_until: Tensor
+    self_until: float
+    blend: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+
+    @property
+    def blends(self) -> bool:
+        return any(self.blend)
+
+    def active(self, progress: float) -> bool:
+        """Whether the source is needed when a fraction `progress` of the steps is done."""
+        return self.blends or progress < max(self.self_until, float(self.cross_until.max()))
+
+
+@dataclass(frozen=True)
+class PromptEdit:
+    """What is done to the attention of the prompt with this `encoding` `[1, W, C]`: its tokens' `scales` `[W]`, and a `source`."""
+
+    encoding: Tensor
+    scales: Tensor
+    source: Source | None = None
+
+    @property
+    def width(self) -> int:
+        return len(self.scales)
+
+    def joined(self, earlier: "PromptEdit") -> "PromptEdit":
+        """Both edits of one prompt: scales multiply, the newer source counts."""
+        return replace(self, scales=self.scales * earlier.scales, source=self.source or earlier.source)
+
+    def placed(self, start: int, width: int) -> "PromptEdit":
+        """The edit as one of a wider context, of which it covers the columns from `start` on."""
+        beyond = (start, width - start - self.width)
+        source = self.source and replace(
+            self.source,
+            mapping=torch.nn.functional.pad(self.source.mapping, beyond),
+            cross_until=torch.nn.functional.pad(self.source.cross_until, beyond),
+            blend=(self.source.blend[0], tuple(start + column for column in self.source.blend[1])),
+        )
+        return replace(self, scales=torch.nn.functional.pad(self.scales, beyond, value=1.0), source=source)
+
+
+def reweight(clip, text: str, conditioning: list, words: str, scale: float) -> PromptEdit:
+    """`words` of the prompt `text`, whose encoding is `conditioning`, scaled. Raises ValueError for a word that is not in it."""
+    return PromptEdit(conditioning[0][0], _values(clip, tokenize(clip, text), "scale", words, scale, 1.0))
+
+
+def prompt_to_prompt(
+    clip,
+    layout: Layout,
+    texts: tuple[str, str],
+    conditioning: list,
+    edit: str,
+    cross_steps: float,
+    self_steps: float,
+    *,
+    words: str = "",
+    word_steps: str = "",
+    local_blend: str = "",
+) -> tuple[PromptEdit, str]:
+    """The edit from the source's text to the target's, whose encoding is `conditioning`, and whether it is a swap or refine.
+
+    `words` re-weights, `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change. Raises ValueError for texts that `edit` cannot serve.
+    """
+    source, target = (tokenize(clip, text) for text in texts)
+    if edit == "auto":
+        edit = "swap" if is_swap(source, target) else "refine"
+    correspondence = CORRESPONDENCES[edit](source, target)
+    steps = _values(clip, target, "word_steps", word_steps, cross_steps, cross_steps)
+    for value in steps.unique().tolist():
+        check_range("word_steps", value, 0, 1)
+    blend = _blend_columns(clip, source, target, local_blend)
+    made = Source(layout, encode(clip, texts[0])[0], correspondence.mapping, correspondence.follows * steps, self_steps, blend)
+    return PromptEdit(conditioning[0][0], _values(clip, target, "words", words, 1.0, 1.0), made), edit
+
+
+CORRESPONDENCES: dict[str, Callable[[list[Token], list[Token]], Correspondence]] = {
+    "swap": correspond_by_swap,
+    "refine": correspond_by_refinement,
+}
+
+
+def _values(clip, tokens: list[Token], name: str, words: str, default: float, elsewhere: float) -> Tensor:
+    """`[W]`: the number that `words` gives to each column, `default` for words without one, `elsewhere` for all others."""
+    values = torch.full((len(tokens),), elsewhere, dtype=torch.float64)
+    for word, value in parse_words(words, default):
+        check_finite_number(name, value)
+        values[find_columns(tokens, tokenize(clip, word), word)] = value
+    return values
+
+
+def _blend_columns(clip, source: list[Token], target: list[Token], words: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The columns of `words` in the source and in the target; each must be in one of them."""
+    in_source, in_target = [], []
+    for word, _ in parse_words(words, 1.0):
+        phrase = tokenize(clip, word)
+        in_source += (there := occurrences(source, phrase))
+        in_target += occurrences(target, phrase) if there else find_columns(target, phrase, word)
+    return tuple(in_source), tuple(in_target)
+
+
+def stands_at(encoding: Tensor, context: Tensor, start: int) -> bool:
+    """Whether `encoding` `[1, W, C]` stands in `context` `[1, W', C]` from column `start` on."""
+    return torch.equal(context[:, start : start + encoding.shape[1]].cpu(), encoding.cpu())
+
+
+def edit_of(conditioning: dict, known: tuple[PromptEdit, ...]) -> PromptEdit | None:
+    """The edit of a conditioning as the sampler holds it: its own, and those of the prompts that were appended to it."""
+    context = conditioning.get("cross_attn")
+    if context is None:
+        return None
+    width = context.shape[1]
+    found = []
+    column = 1  # what stands first and carries no edit of its own is a prompt without one
+    own = conditioning.get(KEY)
+    if own is not None:
+        found.append(own.placed(0, width))
+        column = own.width
+    while column < width:
+        match = next((edit for edit in known if stands_at(edit.encoding, context, column)), None)
+        if match is not None:
+            found.append(match.placed(column, width))
+        column += match.width if match is not None else 1
+    edit = None
+    for part in found:
+        edit = part if edit is None else edit.joined(part)
+    return edit

@@ -1,0 +1,92 @@
+"""Which part of the picture listens to which word: recorded in any sampler's run, then drawn over the picture."""
+
+import torch
+from comfy_api.latest import io
+
+from .checks import check_choice, check_range
+from .host.edited_runs import record
+from .host.recordings import RESOLUTIONS, Recording
+from .overlay import draw_overlay
+from .sockets import clip_input
+
+Maps = io.Custom("MAGICMIX_MAPS")
+
+
+class CrossAttnRecord(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="CrossAttnRecord",
+            display_name="Record Cross-Attn Maps",
+            category="MagicMix",
+            description="Makes a model remember, while any sampler runs it, where the words of a prompt are in the picture.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model to watch. Take the model that comes out to one sampler."),
+                clip_input(),
+                io.String.Input(
+                    "text",
+                    multiline=True,
+                    dynamic_prompts=True,
+                    tooltip="The prompt that the sampler draws, word for word, through the same text encoder.",
+                ),
+                io.String.Input("words", default="", tooltip="Words of the prompt to watch, separated by commas. Empty: every word of it."),
+                io.Combo.Input(
+                    "resolution",
+                    options=list(RESOLUTIONS),
+                    default="16",
+                    tooltip="Places along the side of a square map: 16 tells things apart best, 32 and 64 are finer and noisier. The nearest that the model has is taken.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output("watched_model", display_name="model", tooltip="The model, watched. What it draws does not change."),
+                Maps.Output("recording", display_name="recording", tooltip="The maps of the last run, for Cross-Attn Maps."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, clip, text: str, words: str, resolution: str) -> io.NodeOutput:
+        check_choice("resolution", resolution, RESOLUTIONS)
+        recording = Recording.of(clip, text, words, int(resolution) ** 2)
+        return io.NodeOutput(record(model, recording), recording)
+
+
+class CrossAttnMaps(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="CrossAttnMaps",
+            display_name="Cross-Attn Maps",
+            category="MagicMix",
+            description="Shows for each word which part of the picture listens to it: one picture for each word, averaged over steps and layers.",
+            inputs=[
+                Maps.Input("recording", tooltip="From Record Cross-Attn Maps, whose model has drawn the pictures."),
+                io.Image.Input("images", tooltip="The pictures of that run, decoded: a batch of as many as were sampled."),
+                io.Float.Input(
+                    "opacity",
+                    default=0.7,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="How strongly the map covers the picture: 0 = the picture in grey, 1 = the map alone.",
+                ),
+                io.Boolean.Input("legend", default=True, tooltip="Write the word and the scale below each picture."),
+            ],
+            outputs=[
+                io.Image.Output(
+                    "overlays", display_name="image", tooltip="A picture for each word, for the first of the batch, then for the next."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(cls, recording: Recording, images: torch.Tensor, opacity: float, legend: bool) -> io.NodeOutput:
+        check_range("opacity", opacity, 0, 1)
+        maps = recording.maps()
+        if len(maps) != len(images):
+            raise ValueError(f"images must be the pictures of the recorded run, {len(maps)}; got {len(images)}")
+        overlays = [
+            draw_overlay(picture, heat, word, opacity, legend)
+            for picture, of_picture in zip(images, maps, strict=True)
+            for word, heat in zip(recording.words, of_picture, strict=True)
+        ]
+        return io.NodeOutput(torch.stack(overlays))

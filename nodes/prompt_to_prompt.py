@@ -1,0 +1,106 @@
+"""Prompt-to-Prompt (arXiv 2208.01626): change a prompt and keep the picture."""
+
+from comfy_api.latest import io
+
+from .checks import check_choice, check_range
+from .host.edited_runs import attach
+from .host.edits import EDITS, prompt_to_prompt
+from .host.prompts import encode
+from .host.telling import tell
+from .sockets import Layout, clip_input
+
+
+class PromptToPrompt(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PromptToPrompt",
+            display_name="Prompt-to-Prompt",
+            category="MagicMix",
+            description="Draws a changed prompt while attending as the layout's own prompt does: the picture stays, its words change.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler."),
+                clip_input(),
+                Layout.Input(
+                    "layout",
+                    tooltip="The picture to change, from MagicMix Layout From Prompt or Layout Inversion. Sample from its start: with the same seed, or in the MagicMix sampler at k_max 1.",
+                ),
+                io.String.Input(
+                    "source_text", multiline=True, dynamic_prompts=True, tooltip="The prompt that describes the layout's picture."
+                ),
+                io.String.Input("target_text", multiline=True, dynamic_prompts=True, tooltip="The changed prompt."),
+                io.Combo.Input(
+                    "edit",
+                    options=list(EDITS),
+                    default="auto",
+                    tooltip="swap: words take the place of words. refine: words are added or dropped, the others keep their places. auto: swap if the texts differ in nothing else.",
+                ),
+                io.Float.Input(
+                    "cross_steps",
+                    default=0.8,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="For which fraction of the steps the words look where the layout's words look. Less lets the shape change more.",
+                ),
+                io.Float.Input(
+                    "self_steps",
+                    default=0.4,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="For which fraction of the steps the picture's parts hang together as the layout's do. More keeps pose and background; less lets the shape change.",
+                ),
+                io.String.Input(
+                    "words",
+                    default="",
+                    optional=True,
+                    tooltip="Words of the changed prompt to make stronger or weaker as well: fluffy:2, grass:-1.",
+                ),
+                io.String.Input(
+                    "local_blend",
+                    default="",
+                    optional=True,
+                    tooltip="Words, of either prompt, whose place in the picture may change; the rest stays as the layout. Works in the MagicMix samplers, with the same layout.",
+                ),
+                io.String.Input(
+                    "word_steps",
+                    default="",
+                    optional=True,
+                    tooltip="cross_steps for single words of the changed prompt: lion:0.4, crown:0.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    "edited_model", display_name="model", tooltip="The model that does it; needed along with the conditioning."
+                ),
+                io.Conditioning.Output("conditioning", display_name="conditioning", tooltip="The changed prompt, with its edit."),
+            ],
+            hidden=[io.Hidden.unique_id],
+        )
+
+    @classmethod
+    def execute(
+        cls,
+        model,
+        clip,
+        layout,
+        source_text: str,
+        target_text: str,
+        edit: str,
+        cross_steps: float,
+        self_steps: float,
+        words: str = "",
+        local_blend: str = "",
+        word_steps: str = "",
+    ) -> io.NodeOutput:
+        check_choice("edit", edit, EDITS)
+        check_range("cross_steps", cross_steps, 0, 1)
+        check_range("self_steps", self_steps, 0, 1)
+        conditioning = encode(clip, target_text)
+        texts = (source_text, target_text)
+        made, chosen = prompt_to_prompt(
+            clip, layout, texts, conditioning, edit, cross_steps, self_steps, words=words, word_steps=word_steps, local_blend=local_blend
+        )
+        tell(cls, f"edit: {chosen}")
+        return io.NodeOutput(*attach(model, conditioning, made))

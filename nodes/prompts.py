@@ -1,0 +1,104 @@
+"""Words of a prompt: shown as the model's tokens, and made stronger, weaker or absent."""
+
+from comfy_api.latest import io, ui
+
+from ..magicmix_core.prompts import Token, words_of
+from .host.edited_runs import attach
+from .host.edits import reweight
+from .host.prompts import encode, tokenize
+from .host.telling import tell
+from .sockets import clip_input
+
+
+class PromptTokens(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PromptTokens",
+            display_name="Show Prompt Tokens",
+            category="MagicMix",
+            description="Shows the tokens that a prompt is made of, as the model reads them: which words there are to be found.",
+            inputs=[
+                clip_input(),
+                io.String.Input("text", multiline=True, dynamic_prompts=True, tooltip="The prompt."),
+            ],
+            outputs=[
+                io.String.Output(
+                    "tokens", display_name="STRING", tooltip="A table: index, token, word, weight and chunk. Show it with Preview Any."
+                )
+            ],
+            hidden=[io.Hidden.unique_id],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, clip, text: str) -> io.NodeOutput:
+        tokens = tokenize(clip, text)
+        table = _table(tokens)
+        tell(cls, _in_words(tokens))
+        return io.NodeOutput(table, ui=ui.PreviewText(table))
+
+
+class CrossAttnReweight(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="CrossAttnReweight",
+            display_name="Cross-Attn Reweight",
+            category="MagicMix",
+            description="Makes words of a prompt stronger or weaker in the picture; a negative scale takes their thing out of it.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler."),
+                clip_input(),
+                io.String.Input("text", multiline=True, dynamic_prompts=True, tooltip="The prompt."),
+                io.String.Input(
+                    "words",
+                    default="",
+                    tooltip="Words of the prompt, separated by commas, each with a scale of its own if wanted: tiger:1.5, stripes:-0.5. A word that occurs several times is scaled everywhere.",
+                ),
+                io.Float.Input(
+                    "scale",
+                    default=1.0,
+                    min=-20.0,
+                    max=20.0,
+                    step=0.05,
+                    tooltip="For words without a scale of their own. 1 = as it is, 2 = much stronger, 0 = not listened to, below 0 = driven out. Useful from -2 to 2.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    "reweighted_model", display_name="model", tooltip="The model that does it; needed along with the conditioning."
+                ),
+                io.Conditioning.Output("conditioning", display_name="conditioning", tooltip="The prompt, with its scales."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, model, clip, text: str, words: str, scale: float) -> io.NodeOutput:
+        conditioning = encode(clip, text)
+        return io.NodeOutput(*attach(model, conditioning, reweight(clip, text, conditioning, words, scale)))
+
+
+def _table(tokens: list[Token]) -> str:
+    """A row for each token up to the end of the text."""
+    words = {column: word.text for word in words_of(tokens) for column in word.columns}
+    shown = range(min(max(words, default=0) + 2, len(tokens)))
+    rows = [(column, tokens[column].text, words.get(column, ""), f"{tokens[column].weight:g}", tokens[column].chunk) for column in shown]
+    lines = [" | ".join(map(str, row)) for row in [("index", "token", "word", "weight", "chunk"), *rows]]
+    left = len(tokens) - len(rows)
+    return "\n".join([*lines, f"and {left} of padding"] if left else lines)
+
+
+def _in_words(tokens: list[Token]) -> str:
+    """The same as running text, since the page may not keep lines: `chunk 0: 1 a; 2 wom + 3 bat = wombat (1.2)`."""
+    parts, chunk = [], None
+    for word in words_of(tokens):
+        first = tokens[word.columns[0]]
+        if first.chunk != chunk:
+            chunk = first.chunk
+            parts.append(f"chunk {chunk}: ")
+        pieces = " + ".join(f"{column} {tokens[column].text}" for column in word.columns)
+        whole = f" = {word.text}" if len(word.columns) > 1 else ""
+        weight = f" ({first.weight:g})" if first.weight != 1 else ""
+        parts.append(f"{pieces}{whole}{weight}; ")
+    return "".join(parts).rstrip("; ") or "no words"

@@ -1,0 +1,106 @@
+"""Every edit against the same edit of explicit attention maps, in float64 to 1e-10."""
+
+import pytest
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+from magicmix_core.attention import edit_operands, scale_columns, word_maps
+from magicmix_core.maps import MapStore, blend_mask, map_size
+
+HEADS, SIZE, PLACES, WIDTH = 3, 5, 12, 7
+
+
+def heads_apart(x):
+    return x.unflatten(-1, (HEADS, SIZE)).transpose(1, 2)
+
+
+def attend(q, k, v):
+    return scaled_dot_product_attention(*map(heads_apart, (q, k, v))).transpose(1, 2).flatten(2)
+
+
+def explicit_map(q, k):
+    """M `[B, heads, N, W]`."""
+    return (heads_apart(q) @ heads_apart(k).mT / SIZE**0.5).softmax(-1)
+
+
+def apply_map(m, v):
+    return (m @ heads_apart(v)).transpose(1, 2).flatten(2)
+
+
+@pytest.fixture
+def draw():
+    generator = torch.Generator().manual_seed(0)
+    return lambda length: torch.randn(2, length, HEADS * SIZE, generator=generator, dtype=torch.float64)
+
+
+def close(a, b):
+    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
+
+
+def test_scaling_values_is_scaling_the_maps_columns(draw):
+    q, k, v = draw(PLACES), draw(WIDTH), draw(WIDTH)
+    s = torch.linspace(-2, 2, WIDTH, dtype=torch.float64)
+    close(attend(q, k, scale_columns(v, s)), apply_map(explicit_map(q, k) * s, v))
+
+
+def edited(q, k, v, source, mapping, governed):
+    return sum(attend(*operands) for operands in edit_operands(q, k, v, source, mapping, governed))
+
+
+def test_a_whole_map_is_replaced_by_one_attention(draw):
+    """Word swap, arXiv 2208.01626, section 3.2: M* = M_source P."""
+    q, k, v, source = draw(PLACES), draw(WIDTH), draw(WIDTH), (draw(PLACES), draw(9))
+    mapping = torch.rand(9, WIDTH, dtype=torch.float64)
+    governed = torch.ones(WIDTH, dtype=torch.float64)
+    assert len(edit_operands(q, k, v, source, mapping, governed)) == 1
+    close(edited(q, k, v, source, mapping, governed), apply_map(explicit_map(*source) @ mapping, v))
+
+
+def test_governed_columns_follow_the_source_and_the_others_stay(draw):
+    """Refinement, section 3.2: the source's map for shared tokens, the target's own for new ones."""
+    q, k, v, source = draw(PLACES), draw(WIDTH), draw(WIDTH), (draw(PLACES), draw(9))
+    mapping, governed = torch.rand(9, WIDTH, dtype=torch.float64), torch.tensor([1, 0, 1, 1, 0, 0, 1], dtype=torch.float64)
+    expected = torch.where(governed.bool(), explicit_map(*source) @ mapping, explicit_map(q, k))
+    close(edited(q, k, v, source, mapping, governed), apply_map(expected, v))
+
+
+def test_the_source_as_its_own_target_changes_nothing(draw):
+    q, k, v = draw(PLACES), draw(WIDTH), draw(WIDTH)
+    identity, all_of_it = torch.eye(WIDTH, dtype=torch.float64), torch.ones(WIDTH, dtype=torch.float64)
+    assert torch.equal(edited(q, k, v, (q, k), identity, all_of_it), attend(q, k, v))
+
+
+@pytest.mark.parametrize("groups", [[[2]], [[0], [1, 4], [6]], [[n % WIDTH] for n in range(12)]], ids=["one", "several", "more than fit"])
+def test_word_maps_are_the_columns_of_explicit_maps(draw, groups):
+    q, k = draw(PLACES), draw(WIDTH)
+    maps = word_maps(lambda v: attend(q, k, v.expand(2, -1, -1)), groups, WIDTH, HEADS, q)
+    whole = explicit_map(q, k).mean(1)
+    close(maps, torch.stack([whole[..., group].sum(-1) for group in groups], 1))
+
+
+def test_maps_are_averaged_and_laid_out_at_the_nearest_resolution():
+    store = MapStore()
+    store.add(torch.zeros(1, 1, 6))
+    store.add(torch.arange(6.0).reshape(1, 1, 6))
+    store.add(torch.ones(1, 1, 24))
+    assert store.mean(8, 12, 5)[0, 0].tolist() == [[0, 0.5, 1], [1.5, 2, 2.5]]
+    assert store.mean(8, 12, 200).shape == (1, 1, 4, 6)
+
+
+def test_an_empty_store_says_so():
+    with pytest.raises(ValueError, match="no attention map was recorded"):
+        MapStore().mean(8, 8, 16)
+
+
+def test_odd_sizes_are_halved_as_the_unet_halves_them():
+    assert map_size(13, 9, 7 * 5) == (7, 5)
+    with pytest.raises(ValueError, match="no level"):
+        map_size(8, 8, 15)
+
+
+def test_a_blend_mask_is_where_any_word_is():
+    maps = torch.zeros(1, 2, 8, 8)
+    maps[0, 0, 1, 1], maps[0, 1, 6, 6] = 1.0, 0.01
+    mask = blend_mask(maps, 16, 16)
+    assert mask.shape == (1, 1, 16, 16) and set(mask.unique().tolist()) == {0, 1}
+    assert mask[0, 0, 3, 3] == 1 and mask[0, 0, 12, 12] == 1 and mask[0, 0, 3, 12] == 0

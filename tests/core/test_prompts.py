@@ -1,0 +1,123 @@
+"""Words and their tokens, and how the tokens of two prompts correspond."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magicmix_core.prompts import Token, correspond_by_refinement, correspond_by_swap, find_columns, is_swap, parse_words, words_of
+
+LENGTH = 16
+
+
+def tokens_of(text: str, length: int = LENGTH) -> list[Token]:
+    """A toy tokenizer: `|` parts a word's tokens, begin and end are tokens of their own, padding fills chunks of `length`."""
+    words = [word.split("|") for word in text.split()]
+    chunks: list[list[Token]] = []
+    room = 0
+    for number, word in enumerate(words or [[]]):
+        for part in word or [None]:
+            if room == 0:
+                chunks.append([Token("<s>", "", None, 1.0, len(chunks))])
+                room = length - 2
+            if part is not None:
+                chunks[-1].append(Token(part, part, number, 1.0, len(chunks) - 1))
+                room -= 1
+    return [token for n, chunk in enumerate(chunks) for token in chunk + [Token("</s>", "", None, 1.0, n)] * (length - len(chunk))]
+
+
+def test_columns_count_the_begin_token():
+    assert find_columns(tokens_of("a tiger"), tokens_of("tiger"), "tiger") == [2]
+
+
+def test_a_word_is_found_wherever_it_occurs():
+    assert find_columns(tokens_of("cat and cat"), tokens_of("cat"), "cat") == [1, 3]
+
+
+def test_a_word_of_several_tokens_and_a_phrase_of_several_words_are_found():
+    assert find_columns(tokens_of("a cor|gi machine"), tokens_of("cor|gi"), "corgi") == [2, 3]
+    assert find_columns(tokens_of("a coffee ma|chine here"), tokens_of("coffee ma|chine"), "coffee machine") == [2, 3, 4]
+
+
+def test_a_part_of_a_word_is_not_the_word():
+    with pytest.raises(ValueError, match="'gi' is not a word of the prompt; its words are: a, corgi"):
+        find_columns(tokens_of("a cor|gi"), tokens_of("gi"), "gi")
+
+
+def test_words_of_the_second_chunk_are_found_and_one_over_the_edge_too():
+    text = " ".join(f"w{n}" for n in range(13)) + " ti|ger"
+    columns = find_columns(tokens_of(text), tokens_of("ti|ger"), "tiger")
+    assert columns == [14, 17]  # its first token ends the first chunk, its second follows the second's begin
+
+
+def test_words_are_parsed_with_and_without_a_number():
+    assert parse_words("tiger:1.5, stripes : -0.5\nembedding:style, cat", 2.0) == [
+        ("tiger", 1.5),
+        ("stripes", -0.5),
+        ("embedding:style", 2.0),
+        ("cat", 2.0),
+    ]
+    assert parse_words("embedding:style:0.5", 2.0) == [("embedding:style", 0.5)]
+    assert parse_words(" , ", 2.0) == []
+    with pytest.raises(ValueError, match="got ':2'"):
+        parse_words("cat, :2", 1.0)
+
+
+def test_equal_prompts_correspond_column_by_column():
+    tokens = tokens_of("a cat on grass")
+    for correspond in (correspond_by_swap, correspond_by_refinement):
+        same = correspond(tokens, tokens)
+        assert torch.equal(same.mapping, torch.eye(LENGTH, dtype=torch.float64))
+        assert same.follows.all()
+
+
+def test_a_swap_of_equal_token_counts_is_the_identity():
+    swap = correspond_by_swap(tokens_of("a cat on grass"), tokens_of("a dog on grass"))
+    assert torch.equal(swap.mapping, torch.eye(LENGTH, dtype=torch.float64))
+
+
+def test_a_swap_of_unequal_token_counts_shares_out_and_moves_the_rest():
+    """cat (column 2) to cor|gi (2 and 3); on (3) to 4, grass (4) to 5, end (5) to 6."""
+    mapping = correspond_by_swap(tokens_of("a cat on grass"), tokens_of("a cor|gi on grass")).mapping
+    assert mapping[2].nonzero().flatten().tolist() == [2, 3] and mapping[2, 2] == 0.5
+    assert [int(mapping[column].argmax()) for column in (0, 1, 3, 4, 5)] == [0, 1, 4, 5, 6]
+
+
+def test_several_words_are_swapped_one_for_one():
+    mapping = correspond_by_swap(tokens_of("a cat on grass"), tokens_of("a cor|gi under grass")).mapping
+    assert mapping[3].nonzero().flatten().tolist() == [4]
+
+
+def test_a_swap_of_prompts_that_differ_in_more_is_refused():
+    with pytest.raises(ValueError, match="edit must be refine .* 'red'"):
+        correspond_by_swap(tokens_of("a cat"), tokens_of("a red cat"))
+    assert not is_swap(tokens_of("a cat"), tokens_of("a red cat"))
+    assert is_swap(tokens_of("a cat"), tokens_of("a cor|gi"))
+
+
+def test_refinement_keeps_shared_words_and_leaves_new_ones_to_themselves():
+    refined = correspond_by_refinement(tokens_of("a cat on grass"), tokens_of("a red fur|ry cat on grass"))
+    assert refined.follows[:8].tolist() == [1, 1, 0, 0, 0, 1, 1, 1]
+    assert [int(refined.mapping[:, column].argmax()) for column in (0, 1, 5, 6, 7, 8)] == [0, 1, 2, 3, 4, 5]
+    assert refined.mapping[:, 2:5].sum() == 0
+
+
+VOCABULARY = st.sampled_from(["a", "cat", "cor|gi", "red", "on", "straw|ber|ry"])
+PROMPTS = st.lists(VOCABULARY, min_size=1, max_size=20).map(" ".join)
+
+
+@given(PROMPTS, PROMPTS)
+def test_a_swap_loses_no_attention(first, second):
+    source, target = tokens_of(first), tokens_of(second)
+    if is_swap(source, target):
+        torch.testing.assert_close(correspond_by_swap(source, target).mapping.sum(1), torch.ones(len(source), dtype=torch.float64))
+
+
+@given(PROMPTS, PROMPTS)
+def test_refinement_follows_only_equal_tokens_and_in_order(first, second):
+    source, target = tokens_of(first), tokens_of(second)
+    refined = correspond_by_refinement(source, target)
+    columns = [column for word in words_of(target) for column in word.columns if refined.follows[column]]
+    places = [int(refined.mapping[:, column].argmax()) for column in columns]
+    assert places == sorted(set(places))
+    assert [source[place].key for place in places] == [target[column].key for column in columns]

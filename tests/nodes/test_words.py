@@ -1,0 +1,169 @@
+"""Prompts as tokens, found words, and maps of where they are."""
+
+from types import SimpleNamespace
+
+import comfy.ldm.modules.attention
+import comfy.sd1_clip
+import comfy.sdxl_clip
+import comfy.text_encoders.sd2_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+SETTINGS = {"seed": 5, "steps": 3, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
+
+
+@pytest.fixture
+def table(run, clip):
+    return lambda text, encoder=clip: run("PromptTokens", clip=encoder, text=text)[0]
+
+
+@pytest.fixture
+def draw(run, worded, clip):
+    def sample(text, rows=1, model=worded, **settings):
+        positive, negative = (run("CLIPTextEncode", clip=clip, text=each)[0] for each in (text, ""))
+        inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": {"samples": torch.zeros(rows, 4, 8, 8)}}
+        return run("KSampler", **inputs, **SETTINGS | settings)[0]
+
+    return sample
+
+
+@pytest.fixture
+def record(run, worded, clip):
+    def watch(text, words="", resolution="8"):
+        return run("CrossAttnRecord", model=worded, clip=clip, text=text, words=words, resolution=resolution)
+
+    return watch
+
+
+def text_encoder(tokenizer):
+    return SimpleNamespace(tokenizer=tokenizer, tokenize=tokenizer.tokenize_with_weights)
+
+
+def rows_of(table):
+    return [line.split(" | ") for line in table.splitlines()]
+
+
+def test_tokens_are_listed_with_their_words_and_weights(table):
+    lines = rows_of(table("a (wombat:1.3), here"))
+    assert lines[0] == ["index", "token", "word", "weight", "chunk"]
+    assert ["2", "wom", "wombat", "1.3", "0"] in lines and ["3", "bat", "wombat", "1.3", "0"] in lines
+    assert lines[-1] == ["and 70 of padding"]
+
+
+def test_the_node_shows_the_words_as_running_text(table, caplog):
+    with caplog.at_level("INFO"):
+        table("a (wombat:1.3), " + "cat " * 80)
+    (told,) = [record.message for record in caplog.records]
+    assert told.startswith("MagicMix: chunk 0: 1 a; 2 wom + 3 bat = wombat (1.3); 4 ,; 5 cat; ") and "; chunk 1: 78 cat; " in told
+
+
+def test_long_prompts_go_on_in_the_next_chunk(table):
+    lines = rows_of(table("cat " * 80))
+    assert ["78", "cat", "cat", "1", "1"] in lines
+
+
+def test_letters_beyond_ascii_are_readable(table):
+    assert "café" in table("a café")
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [comfy.sd1_clip.SD1Tokenizer, comfy.text_encoders.sd2_clip.SD2Tokenizer, comfy.sdxl_clip.SDXLTokenizer],
+    ids=["SD1", "SD2", "SDXL"],
+)
+def test_every_family_of_text_encoders_is_read(table, tokenizer):
+    assert ["2", "tiger", "tiger", "1", "0"] in rows_of(table("a tiger", text_encoder(tokenizer())))
+
+
+def test_embeddings_are_words_by_their_name(table, tmp_path):
+    save_file({"emb_params": torch.randn(2, 768)}, tmp_path / "style.safetensors")
+    encoder = text_encoder(comfy.sd1_clip.SD1Tokenizer(embedding_directory=str(tmp_path)))
+    lines = rows_of(table("a cat, embedding:style", encoder))
+    assert [line[1] for line in lines[4:7]] == [",", "embedding:style", "embedding:style"]
+
+
+def test_an_embedding_is_found_by_its_name(run, worded, tmp_path):
+    save_file({"emb_params": torch.randn(2, 768)}, tmp_path / "style.safetensors")
+    encoder = text_encoder(comfy.sd1_clip.SD1Tokenizer(embedding_directory=str(tmp_path)))
+    encoder.encode_from_tokens_scheduled = lambda tokens: [[torch.zeros(1, 77, 128), {}]]
+    text = "a cat, (embedding:style:1.2) here"
+    _, conditioning = run("CrossAttnReweight", model=worded, clip=encoder, text=text, words="embedding:style:-1", scale=1.0)
+    scales = conditioning[0][1]["magicmix_edits"].scales
+    assert (scales != 1).nonzero().flatten().tolist() == [4, 5]
+
+
+def test_recorded_maps_are_the_explicit_ones(run, worded, draw, record):
+    """The mean over heads, layers of 8 x 8 places and steps of softmax(q k / sqrt(d)), its words' columns summed."""
+    blocks = [m for m in worded.model.diffusion_model.modules() if isinstance(m, comfy.ldm.modules.attention.BasicTransformerBlock)]
+    seen, handles = [], []
+    for block in blocks:
+        for part in ("to_q", "to_k"):
+            handles.append(getattr(block.attn2, part).register_forward_hook(lambda module, inputs, out: seen.append(out)))
+    model, recording = record("a teddy bear", "teddy bear, a")
+    try:
+        draw("a teddy bear", model=model)
+    finally:
+        for handle in handles:
+            handle.remove()
+    heads = blocks[0].n_heads
+    maps = []
+    for q, k in zip(seen[::2], seen[1::2], strict=True):
+        if q.shape[1] == 64:
+            q, k = (x.unflatten(-1, (heads, -1)).transpose(1, 2).double() for x in (q, k))
+            maps.append((q @ k.mT / q.shape[-1] ** 0.5).softmax(-1).mean(1))
+    whole = torch.stack(maps).mean(0)
+    expected = torch.stack([whole[..., [2, 3]].sum(-1), whole[..., 1]], 1).unflatten(-1, (8, 8))
+    assert len(maps) > 3
+    torch.testing.assert_close(recording.maps().double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_watched_run_is_the_plain_run(draw, record):
+    model, _ = record("a lion")
+    assert torch.equal(draw("a lion", model=model, cfg=4.0)["samples"], draw("a lion", cfg=4.0)["samples"])
+
+
+def test_each_picture_has_an_overlay_for_each_word(run, draw, record):
+    model, recording = record("a red lion", "red, lion")
+    draw("a red lion", rows=2, model=model, cfg=4.0)
+    pictures = torch.rand(2, 64, 64, 3)
+    overlays = run("CrossAttnMaps", recording=recording, images=pictures, opacity=0.7, legend=False)[0]
+    assert overlays.shape == (4, 192, 192, 3)
+    with_legend = run("CrossAttnMaps", recording=recording, images=pictures, opacity=0.7, legend=True)[0]
+    assert with_legend.shape[1] > 192 and torch.equal(with_legend[:, :192], overlays)
+    with pytest.raises(ValueError, match="images must be the pictures of the recorded run, 2; got 1"):
+        run("CrossAttnMaps", recording=recording, images=pictures[:1], opacity=0.7, legend=True)
+
+
+def test_a_recording_holds_the_last_run(draw, record):
+    model, recording = record("a lion")
+    draw("a lion", model=model)
+    first = recording.maps()
+    draw("a lion", rows=2, model=model)
+    assert recording.maps().shape[0] == 2
+    draw("a lion", model=model)
+    assert torch.equal(recording.maps(), first)
+
+
+def test_nothing_recorded_yet_says_so(run, record):
+    _, recording = record("a lion")
+    with pytest.raises(ValueError, match="no attention map was recorded"):
+        run("CrossAttnMaps", recording=recording, images=torch.rand(1, 64, 64, 3), opacity=0.7, legend=True)
+
+
+def test_another_prompt_is_refused_before_sampling(draw, record):
+    model, _ = record("a lion")
+    with pytest.raises(ValueError, match="text must be the prompt that is sampled"):
+        draw("a tiger", model=model)
+
+
+def test_the_words_are_where_the_attention_is(run):
+    """On the demo model a word's map differs over the picture, and the words' maps from each other."""
+    model, clip, _ = run("MagicMixDemoCheckpoint")
+    watched, recording = run("CrossAttnRecord", model=model, clip=clip, text="a crown", words="", resolution="8")
+    positive, negative = (run("CLIPTextEncode", clip=clip, text=text)[0] for text in ("a crown", ""))
+    inputs = {"positive": positive, "negative": negative, "latent_image": {"samples": torch.zeros(1, 4, 16, 16)}}
+    run("KSampler", model=watched, **inputs, **SETTINGS | {"steps": 8, "cfg": 4.0})
+    maps = recording.maps()[0]
+    assert recording.words == ["a", "crown"] and maps.amax() > 1.5 * maps.mean()
+    assert torch.corrcoef(maps.flatten(1))[0, 1] < 0.95

@@ -1,0 +1,143 @@
+"""Graphs of words under control: re-weighting, heat maps, Prompt-to-Prompt."""
+
+from collections.abc import Callable
+
+from building import SAMPLING, Flavour, Graph, Link, empty_latent, encode, mixed, prompt_layout, save, save_sheet
+
+SWEEP = {"y_values": "", "x_name": "s", "y_name": ""}
+
+
+def plain(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link) -> Link:
+    inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": empty_latent(graph, flavour)}
+    return graph.add("KSampler", **inputs, cfg=flavour.cfg, denoise=1.0, **SAMPLING)()
+
+
+def reweighted(graph: Graph, model: Link, clip: Link, text: str, words: str, scale: float | Link) -> Callable[[int], Link]:
+    return graph.add("CrossAttnReweight", model=model, clip=clip, text=text, words=words, scale=scale)
+
+
+def reweight_sheet(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **One word, from driven out to twice as strong.** The same noise and prompt throughout; only the word's scale changes.
+        """)
+    model, clip, vae = flavour.load(graph)
+    negative = encode(graph, clip, "", "Negative prompt")
+    text, word = flavour.pick("a cup of coffee", "a photo of a fluffy cat"), flavour.pick("coffee", "fluffy")
+    grid = graph.add("ValueGrid", x_values="-2:2:9", **SWEEP)
+    node = reweighted(graph, model, clip, text, word, grid(0))
+    save_sheet(graph, vae, plain(graph, flavour, node(0), node(1), negative), grid, f"{text}: {word} times s")
+    return graph
+
+
+def concept_removal(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **An object's layout without the object** (MagicMix, Figures 7 and 11). The layout and the prompt name the same thing; scaled below 0, the
+        thing is driven out while shape and colours stay. The left picture is the layout's own.
+        """)
+    model, clip, vae = flavour.load(graph)
+    negative = encode(graph, clip, "", "Negative prompt")
+    text, word = flavour.pick("a turtle", "a photo of a corgi"), flavour.pick("turtle", "corgi")
+    layout = prompt_layout(graph, flavour, model, clip, negative, text)
+    grid = graph.add("ValueGrid", x_values="2, 1, 0, -0.5, -1, -2", **SWEEP)
+    node = reweighted(graph, model, clip, text, word, grid(0))
+    mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.9, 0.7)))
+    save_sheet(graph, vae, mix, grid, f"the layout of {text}, {word} times s")
+    return graph
+
+
+def magicmix_reweight(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **MagicMix with a word re-weighted.** A rabbit's layout, a tiger's content: the word's scale says how much tiger there is, beside `nu`.
+        """)
+    model, clip, vae = flavour.load(graph)
+    negative = encode(graph, clip, "", "Negative prompt")
+    layout = prompt_layout(graph, flavour, model, clip, negative, flavour.pick("a rabbit", "a photo of a rabbit"))
+    text, word = flavour.pick("a tiger", "a photo of a tiger with stripes"), flavour.pick("tiger", "stripes")
+    grid = graph.add("ValueGrid", x_values="-1, 0, 0.5, 1, 1.5, 2", **SWEEP)
+    node = reweighted(graph, model, clip, text, word, grid(0))
+    mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.9, 0.6)))
+    save_sheet(graph, vae, mix, grid, f"a rabbit's layout, {word} times s")
+    return graph
+
+
+def heat_maps(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **Which part of the picture listens to which word.** The recorder watches the sampler's run; Cross-Attn Maps draws what it saw.
+
+        Show Prompt Tokens lists the words that there are.
+        """)
+    model, clip, vae = flavour.load(graph)
+    text = flavour.pick("a birthday cake in noto style", "a photo of a corgi and a coffee machine")
+    negative = encode(graph, clip, "", "Negative prompt")
+    positive = encode(graph, clip, text, "Prompt")
+    words = flavour.pick("birthday, cake, noto", "corgi, coffee machine, photo")
+    recorder = graph.add("CrossAttnRecord", model=model, clip=clip, text=text, words=words, resolution="16")
+    latent = plain(graph, flavour, recorder(0), positive, negative)
+    pictures = graph.add("VAEDecode", samples=latent, vae=vae)()
+    maps = graph.add("CrossAttnMaps", recording=recorder(1), images=pictures, opacity=0.7, legend=True)()
+    sheet = graph.add("ContactSheet", images=maps, labels="", columns=0, title=text)()
+    graph.add("SaveImage", images=sheet, filename_prefix="magicmix")
+    graph.add("PromptTokens", clip=clip, text=text)
+    return graph
+
+
+def edited(flavour: Flavour, note: str, source: str, target: str, k_min: float = 1.0, **settings) -> Graph:
+    """A prompt's picture, and the picture of the changed prompt."""
+    graph = Graph(note)
+    model, clip, vae = flavour.load(graph)
+    negative = encode(graph, clip, "", "Negative prompt")
+    layout = prompt_layout(graph, flavour, model, clip, negative, source)
+    inputs = {"model": model, "clip": clip, "layout": layout(0), "source_text": source, "target_text": target}
+    choice = {"edit": "auto", "cross_steps": 0.8, "self_steps": 0.4, "words": "", "local_blend": "", "word_steps": ""} | settings
+    node = graph.add("PromptToPrompt", **inputs, **choice)
+    window = flavour.window(1.0, k_max=1.0, k_min=k_min)
+    save(graph, vae, mixed(graph, flavour, node(0), node(1), negative, layout(0), **window))
+    graph.add("PreviewImage", "The layout's own picture", images=graph.add("VAEDecode", samples=layout(1), vae=vae)())
+    return graph
+
+
+def word_swap(flavour: Flavour) -> Graph:
+    note = """
+        **A word exchanged.** The changed prompt attends as the first one did, so the picture stays and the word's thing changes.
+
+        Lower `self_steps`, then `cross_steps`, where the new thing needs another shape. The left picture is the layout's own.
+        """
+    texts = flavour.pick("a dog", "a photo of a cat riding a bicycle"), flavour.pick("a cat", "a photo of a dog riding a bicycle")
+    return edited(flavour, note, *texts)
+
+
+def refinement(flavour: Flavour) -> Graph:
+    note = """
+        **Words added.** What both prompts say keeps its place; the new words look for theirs.
+        """
+    texts = flavour.pick("a bear", "a photo of a house"), flavour.pick("a teddy bear", "a photo of a house in the snow")
+    return edited(flavour, note, *texts)
+
+
+def reweighted_edit(flavour: Flavour) -> Graph:
+    note = """
+        **A word exchanged and made stronger.** `words` scales words of the changed prompt on top of the edit.
+        """
+    texts = flavour.pick("a lion", "a photo of a lion"), flavour.pick("a tiger", "a photo of a tiger")
+    return edited(flavour, note, *texts, words="tiger:1.5")
+
+
+def local_blend(flavour: Flavour) -> Graph:
+    note = """
+        **All but the words' place kept.** Where the words of `local_blend` are, the picture may change; everywhere else the layout's own comes out.
+        The mask works as nu in the MagicMix sampler, so it needs `nu` 1, `k_max` 1 and `k_min` 0 there.
+        """
+    texts = flavour.pick("a mushroom", "a photo of a cat on a chair"), flavour.pick("an umbrella", "a photo of a dog on a chair")
+    return edited(flavour, note, *texts, k_min=0.0, local_blend=flavour.pick("mushroom, umbrella", "cat, dog"))
+
+
+WORD_GRAPHS = [
+    reweight_sheet,
+    concept_removal,
+    magicmix_reweight,
+    heat_maps,
+    word_swap,
+    refinement,
+    reweighted_edit,
+    local_blend,
+]
