@@ -26,10 +26,12 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/recording_cost.py
 	$(PY) bench/batch_of_nus.py
 	$(PY) bench/words_cost.py
+	$(PY) bench/doors_cost.py
 
 figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/figures.py
 	$(PY) tools/figures/words.py
+	$(PY) tools/figures/doors.py
 
 workflows: $(COMFYUI_PATH)/main.py
 	$(PY) tools/workflows/make.py

@@ -6,6 +6,7 @@ from .demo import MagicMixDemoCheckpoint
 from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
 from .maps import CrossAttnMaps, CrossAttnRecord
 from .mixing import MagicMixKSampler, MagicMixSampler
+from .plug_and_play import PlugAndPlayFeatures
 from .prompt_to_prompt import PromptToPrompt
 from .prompts import CrossAttnReweight, PromptTokens
 from .sweeps import ContactSheet, ValueGrid
@@ -21,6 +22,7 @@ class MagicMixExtension(ComfyExtension):
             MagicMixSampler,
             CrossAttnReweight,
             PromptToPrompt,
+            PlugAndPlayFeatures,
             CrossAttnRecord,
             CrossAttnMaps,
             PromptTokens,

@@ -57,7 +57,8 @@ def node_runner() -> Callable[..., tuple]:
     def run(node_id: str, **inputs: Any) -> tuple:
         node = nodes.NODE_CLASS_MAPPINGS[node_id]
         if issubclass(node, io.ComfyNode):
-            return node.execute(**inputs).result
+            output = node.execute(**inputs)
+            return output.result if isinstance(output, io.NodeOutput) else output
         return getattr(node(), node.FUNCTION)(**inputs)
 
     return run

@@ -13,6 +13,7 @@ from torch import Tensor
 from ...magicmix_core.attention import edit_operands, scale_columns, word_maps
 from ...magicmix_core.maps import MapStore
 from .edits import PromptEdit
+from .features import Features
 from .recordings import Recording
 
 CALL = "magicmix_call"
@@ -30,8 +31,9 @@ class Call:
     """One UNet call: `front` rows of sources, then chunks of `batch` rows each, one chunk for a prompt.
 
     By chunk: `edits`; `rows`, those of the source that is active; `blends`, which gather maps for a local blend; and
-    `recordings`, with the column where the recorded prompt begins and the width of its context. `progress` is the fraction of
-    the steps that are done. The host may have repeated contexts to one width, which changes no attention.
+    `recordings`, with the column where the recorded prompt begins and the width of its context. `features` that all chunks
+    take come with the rows of their source. `progress` is the fraction of the steps that are done. The host may have repeated
+    contexts to one width, which changes no attention.
     """
 
     front: int
@@ -41,14 +43,15 @@ class Call:
     rows: dict[int, slice]
     blends: dict[int, MapStore]
     recordings: dict[int, list[tuple[Recording, int, int]]]
+    features: tuple[Features, slice] | None = None
 
     def chunks(self, x: Tensor) -> list[Tensor]:
         """The host's rows of `x`, prompt by prompt."""
         return list(x[self.front :].split(self.batch))
 
-    def source(self, chunk: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """The source's rows of `tensors`, as many as a chunk has."""
-        return tuple(tensor[self.rows[chunk]].expand(self.batch, -1, -1) for tensor in tensors)
+    def source(self, rows: slice, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """A source's rows of `tensors`, as many as a chunk has."""
+        return tuple(tensor[rows].expand(self.batch, -1, -1) for tensor in tensors)
 
     def operands(self, chunk: int, q: Tensor, k: Tensor, v: Tensor) -> list[Operands]:
         """What a chunk attends with, for values `v` `[batch, W, C]` of its context; attentions that add up. `q` and `k` are of all rows."""
@@ -58,7 +61,7 @@ class Call:
             governed = self.progress < edit.source.cross_until
             if bool(governed.any()):
                 width, source_width = edit.width, len(edit.source.mapping)
-                source = self.source(chunk, q, k[:, :source_width])
+                source = self.source(self.rows[chunk], q, k[:, :source_width])
                 return edit_operands(q[own], k[own, :width], v[:, :width], source, edit.source.mapping, governed)
         return [(q[own], k[own, : v.shape[1]], v)]
 
@@ -70,7 +73,7 @@ def cross_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor,
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
     added = []
     for chunk, edit in call.edits.items():
-        scaled = scale_columns(values[chunk], edit.scales.repeat(v.shape[1] // edit.width))
+        scaled = scale_columns(values[chunk], _scales(edit, v.shape[1]))
         (queries[chunk], *narrow), *rest = call.operands(chunk, q, k, scaled)
         keys[chunk], values[chunk] = (each.repeat(1, v.shape[1] // each.shape[1], 1) for each in narrow)
         added += [(chunk, operands) for operands in rest]
@@ -82,14 +85,20 @@ def cross_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor,
 
 
 def self_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
-    """The source's self-attention map in place of the edited prompt's, in layers of few places."""
+    """A source's self-attention map: in layers of few places in place of an edited prompt's, in the blocks of features of all."""
     call: Call = options[CALL]
+    if not call.front:
+        return (before or kernel)(q, k, v, options)
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
     height, width = options["original_shape"][-2:]
     if q.shape[1] <= max(MOST_SELF_PLACES, height * width // 16):
         for chunk in call.rows:
             if call.progress < call.edits[chunk].source.self_until:
-                queries[chunk], keys[chunk] = call.source(chunk, q, k)
+                queries[chunk], keys[chunk] = call.source(call.rows[chunk], q, k)
+    if call.features is not None:
+        features, rows = call.features
+        if features.attends(options["block"], call.progress):
+            queries, keys = ([source] * len(queries) for source in call.source(rows, q, k))
     return _attend(before, call.front, (q, k, v), (queries, keys, values), options)
 
 
@@ -125,13 +134,19 @@ def _keep_maps(call: Call, q: Tensor, k: Tensor, options: dict) -> None:
     for chunk, store in call.blends.items():
         if places <= MOST_BLEND_PLACES:
             own = call.chunks(q)[chunk], call.chunks(k)[chunk]
-            sides = zip((call.source(chunk, q, k), own), call.edits[chunk].source.blend, strict=True)
+            sides = zip((call.source(call.rows[chunk], q, k), own), call.edits[chunk].source.blend, strict=True)
             store.add(torch.cat([maps_of(lambda v, qk=qk: [(*qk, v)], [columns], k.shape[1]) for qk, columns in sides if columns], 1))
     for chunk, recordings in call.recordings.items():
         for recording, start, width in recordings:
             if places <= 2 * recording.places:
                 columns = [[start + column for column in group] for group in recording.columns]
                 recording.store.add(maps_of(lambda v, chunk=chunk: call.operands(chunk, q, k, v), columns, width))
+
+
+def _scales(edit: PromptEdit, width: int) -> Tensor:
+    """`[width]`, for a context that the host has repeated, and to which others may have added tokens of their own."""
+    scales = edit.scales.repeat(width // edit.width)
+    return torch.nn.functional.pad(scales, (0, width - len(scales)), value=1.0)
 
 
 def _attend(before: Replacement | None, front: int, whole: Operands, chunks: tuple[list, list, list], options: dict) -> Tensor:

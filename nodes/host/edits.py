@@ -4,8 +4,9 @@ An edit rides in its conditioning's dictionary, which the core's nodes keep, exc
 appended; so the model carries the edits too, and an appended prompt is recognised by its encoding.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -52,9 +53,12 @@ class Source:
         return self.blends or progress < max(self.self_until, float(self.cross_until.max()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PromptEdit:
-    """What is done to the attention of the prompt with this `encoding` `[1, W, C]`: its tokens' `scales` `[W]`, and a `source`."""
+    """What is done to the attention of the prompt with this `encoding` `[1, W, C]`: its tokens' `scales` `[W]`, and a `source`.
+
+    An edit is itself only, also where what carries it is copied.
+    """
 
     encoding: Tensor
     scales: Tensor
@@ -64,9 +68,12 @@ class PromptEdit:
     def width(self) -> int:
         return len(self.scales)
 
-    def joined(self, earlier: "PromptEdit") -> "PromptEdit":
-        """Both edits of one prompt: scales multiply, the newer source counts."""
-        return replace(self, scales=self.scales * earlier.scales, source=self.source or earlier.source)
+    def __deepcopy__(self, memo: dict) -> "PromptEdit":
+        return self
+
+    def joined(self, other: "PromptEdit") -> "PromptEdit":
+        """Both edits of one prompt: scales multiply, and where both have a source, this one's counts."""
+        return replace(self, scales=self.scales * other.scales, source=self.source or other.source)
 
     def placed(self, start: int, width: int) -> "PromptEdit":
         """The edit as one of a wider context, of which it covers the columns from `start` on."""
@@ -144,24 +151,29 @@ def stands_at(encoding: Tensor, context: Tensor, start: int) -> bool:
     return torch.equal(context[:, start : start + encoding.shape[1]].cpu(), encoding.cpu())
 
 
-def edit_of(conditioning: dict, known: tuple[PromptEdit, ...]) -> PromptEdit | None:
-    """The edit of a conditioning as the sampler holds it: its own, and those of the prompts that were appended to it."""
+def edit_of(conditioning: dict, known: Sequence[PromptEdit]) -> PromptEdit | None:
+    """The edit of a conditioning as the sampler holds it: its own, and those of the prompts that were appended to it.
+
+    All edits of one prompt count, in whatever order the model came to know them.
+    """
     context = conditioning.get("cross_attn")
     if context is None:
         return None
-    width = context.shape[1]
+    newest_first = known[::-1]
     found = []
+    width = context.shape[1]
     column = 1  # what stands first and carries no edit of its own is a prompt without one
     own = conditioning.get(KEY)
     if own is not None:
-        found.append(own.placed(0, width))
+        others = [
+            edit for edit in newest_first if edit is not own and edit.width == own.width and stands_at(edit.encoding, own.encoding, 0)
+        ]
+        found.append(reduce(PromptEdit.joined, others, own).placed(0, width))
         column = own.width
     while column < width:
-        match = next((edit for edit in known if stands_at(edit.encoding, context, column)), None)
-        if match is not None:
-            found.append(match.placed(column, width))
-        column += match.width if match is not None else 1
-    edit = None
-    for part in found:
-        edit = part if edit is None else edit.joined(part)
-    return edit
+        matches = [edit for edit in newest_first if stands_at(edit.encoding, context, column)]
+        if matches:
+            alike = [edit for edit in matches if edit.width == matches[0].width]
+            found.append(reduce(PromptEdit.joined, alike).placed(column, width))
+        column += matches[0].width if matches else 1
+    return reduce(PromptEdit.joined, found) if found else None

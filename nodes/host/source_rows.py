@@ -104,10 +104,17 @@ def _hide(patches: dict[str, list[Callable]], count: int, rows: int) -> dict[str
             narrow = [value[count:] if isinstance(value, Tensor) and value.shape[0] == rows else value for value in arguments]
             result = patch(*narrow)
             if isinstance(result, Tensor):
-                return torch.cat([whole[0][:count], result])
-            return tuple(
-                value if value is None else torch.cat([before[:count], value]) for before, value in zip(whole, result, strict=True)
-            )
+                return join(whole[0], result)
+            return tuple(value if value is None else join(before, value) for before, value in zip(whole, result, strict=True))
+
+        def join(before: Tensor, value: Tensor) -> Tensor:
+            if value.shape[1:] != before.shape[1:] or len(value) != rows - count:
+                culprit = getattr(patch, "__module__", None) or type(patch).__module__
+                raise ValueError(
+                    f"model: a patch of {culprit} changes how many places or tokens attention sees, so no layout can be followed with it:"
+                    " take it out of the graph"
+                )
+            return torch.cat([before[:count], value])
 
         return call
 

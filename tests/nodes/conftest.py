@@ -39,11 +39,13 @@ def sd15():
 
 @pytest.fixture(scope="session")
 def worded():
-    """An SD1.x model for the demo checkpoint's text encoder, that listens to prompts as closely as a trained one."""
+    """An SD1.x model for the demo checkpoint's text encoder, that heeds prompts and its own features as a trained one does."""
     model = random_model(comfy.supported_models.SD15, SMALL | {"context_dim": 128})
     for name, weight in model.model.diffusion_model.named_parameters():
-        if "attn2.to_q" in name or "attn2.to_k" in name:
+        if "to_q" in name or "to_k" in name:
             weight.data *= 4
+        if "attn1.to_v" in name or "out_layers.3" in name:
+            weight.data *= 5
         if "attn2.to_v" in name:
             weight.data *= 40
     return model
@@ -173,3 +175,23 @@ def reweight(run, clip, worded):
         return run("CrossAttnReweight", model=model, clip=clip, text=text, words=words, scale=scale)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def follow(run, worded, layout_of):
+    """`follow(layout, model, ...)`: a model that takes the layout's Plug-and-Play features."""
+
+    def make(layout=None, model=worded, **settings):
+        settings = {"attention_steps": 0.5, "feature_steps": 0.8} | settings
+        return run("PlugAndPlayFeatures", model=model, layout=layout or layout_of("a dog", model=model), **settings)[0]
+
+    return make
+
+
+@pytest.fixture
+def unet_rows(worded):
+    """The rows of each call of the UNet, as it goes."""
+    rows = []
+    handle = worded.model.diffusion_model.time_embed.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
+    yield rows
+    handle.remove()

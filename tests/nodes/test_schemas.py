@@ -30,6 +30,10 @@ RELEASED = {
         ],
         ["model", "conditioning"],
     ),
+    "PlugAndPlayFeatures": (
+        ["model", "layout", "attention_steps", "feature_steps", "attention_blocks", "feature_blocks"],
+        ["model"],
+    ),
     "PromptTokens": (["clip", "text"], ["STRING"]),
     "CrossAttnRecord": (["model", "clip", "text", "words", "resolution"], ["model", "recording"]),
     "CrossAttnMaps": (["recording", "images", "opacity", "legend"], ["image"]),

@@ -71,9 +71,9 @@ class Editor:
     def reweighted(self, text: str, words: str, scale: float) -> tuple:
         return self.run("CrossAttnReweight", model=self.model, clip=self.clip, text=text, words=words, scale=scale)
 
-    def edited(self, layout, texts: tuple[str, str], cross: float, itself: float, **more) -> tuple:
-        inputs = {"layout": layout, "source_text": texts[0], "target_text": texts[1], "edit": "auto", **more}
-        return self.run("PromptToPrompt", model=self.model, clip=self.clip, cross_steps=cross, self_steps=itself, **inputs)
+    def edited(self, layout, texts: tuple[str, str], cross: float, itself: float, model=None) -> tuple:
+        inputs = {"layout": layout, "source_text": texts[0], "target_text": texts[1], "edit": "auto"}
+        return self.run("PromptToPrompt", model=model or self.model, clip=self.clip, cross_steps=cross, self_steps=itself, **inputs)
 
     def decode(self, latent: dict) -> Tensor:
         return self.run("VAEDecode", vae=self.vae, samples=latent)[0].movedim(-1, 1).clamp(0, 1)

@@ -88,7 +88,7 @@ def prompt_layout(graph: Graph, flavour: Flavour, model: Link, clip: Link, negat
 
 def mixed(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link, layout: Link, **window) -> Link:
     inputs = {"model": model, "positive": positive, "negative": negative, "layout": layout, "cfg": flavour.cfg}
-    return graph.add("MagicMixKSampler", **inputs, **SAMPLING, **window)()
+    return graph.add("MagicMixKSampler", **inputs | window, **SAMPLING)()
 
 
 def save(graph: Graph, vae: Link, latent: Link) -> None:

@@ -17,6 +17,7 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from building import DEMO, SD15, Graph
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
+from door_graphs import DOOR_GRAPHS
 from mixing_graphs import MIXING_GRAPHS
 from PIL import Image
 from word_graphs import WORD_GRAPHS
@@ -169,7 +170,7 @@ def main() -> None:
     names = parser.parse_args().names
     with comfy_server() as url, ComfyClient(url) as client:
         schemas = client.http.get("/object_info").json()
-        for make in (each for each in MIXING_GRAPHS + WORD_GRAPHS if not names or each.__name__ in names):
+        for make in (each for each in MIXING_GRAPHS + WORD_GRAPHS + DOOR_GRAPHS if not names or each.__name__ in names):
             demo = make(DEMO)
             write(make.__name__, demo, schemas)
             write(make.__name__ + SD15.suffix, make(SD15), schemas)

@@ -1,0 +1,28 @@
+"""Which decoder blocks of a UNet a layout's features enter."""
+
+PARTS = "blocks must be numbers and ranges separated by commas, as in 4-11 or 4, 6-8"
+
+
+def parse_blocks(name: str, text: str, count: int) -> set[int]:
+    """`4-11` or `4, 6-8` as a set of block numbers below `count`. Raises ValueError naming the input `name`."""
+    blocks: set[int] = set()
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        first, dash, last = part.partition("-")
+        try:
+            start = int(first)
+            end = int(last) if dash else start
+        except ValueError:
+            raise ValueError(f"{name}: {PARTS}; got {part!r}") from None
+        if not 0 <= start <= end < count:
+            raise ValueError(f"{name}: the model's decoder has blocks 0 to {count - 1}; got {part!r}")
+        blocks.update(range(start, end + 1))
+    return blocks
+
+
+def feature_block(levels: int, blocks_per_level: int) -> int:
+    """The decoder block whose features the layout gives (Plug-and-Play, arXiv 2211.12572, section 4.1): block 4 of SD 1.x.
+
+    That is the middle block of the level at a quarter of the latent's size, or of the coarsest level in a UNet of fewer; so it is
+    block 1 of SDXL.
+    """
+    return max(0, levels - 3) * blocks_per_level + blocks_per_level // 2

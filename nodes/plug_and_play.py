@@ -1,0 +1,67 @@
+"""Plug-and-Play (arXiv 2211.12572): draw anything over a layout's structure."""
+
+from comfy_api.latest import io
+
+from .checks import check_range
+from .host.edited_runs import follow
+from .host.features import features_of
+from .sockets import Layout
+
+
+class PlugAndPlayFeatures(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="PlugAndPlayFeatures",
+            display_name="Plug-and-Play Features",
+            category="MagicMix",
+            description="Gives a run the layout's own features: its objects keep their place, pose and outline while the prompt draws them anew.",
+            inputs=[
+                io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler."),
+                Layout.Input(
+                    "layout",
+                    tooltip="The picture whose structure stays, from MagicMix Layout From Prompt or Layout Inversion. Sample from its start: with the same seed, or in the MagicMix sampler at k_max 1.",
+                ),
+                io.Float.Input(
+                    "attention_steps",
+                    default=0.5,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="For which fraction of the steps the picture's parts hang together as the layout's do (self-attention). More keeps pose and outline; less lets shapes change. 0 = off.",
+                ),
+                io.Float.Input(
+                    "feature_steps",
+                    default=0.8,
+                    min=0.0,
+                    max=1.0,
+                    step=0.05,
+                    tooltip="For which fraction of the steps the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off.",
+                ),
+                io.String.Input(
+                    "attention_blocks",
+                    default="",
+                    optional=True,
+                    tooltip="Decoder blocks whose self-attention follows the layout: numbers and ranges, as in 4-11 or 4, 6-8. Empty = as in the paper: 4-11, or 1-8 for SDXL.",
+                ),
+                io.String.Input(
+                    "feature_blocks",
+                    default="",
+                    optional=True,
+                    tooltip="Decoder blocks whose features are the layout's: numbers and ranges. Empty = as in the paper: 4, or 1 for SDXL.",
+                ),
+            ],
+            outputs=[
+                io.Model.Output(
+                    "followed_model", display_name="model", tooltip="The model that does it. No conditioning of its own: use any prompt."
+                )
+            ],
+        )
+
+    @classmethod
+    def execute(
+        cls, model, layout, attention_steps: float, feature_steps: float, attention_blocks: str = "", feature_blocks: str = ""
+    ) -> io.NodeOutput:
+        check_range("attention_steps", attention_steps, 0, 1)
+        check_range("feature_steps", feature_steps, 0, 1)
+        return io.NodeOutput(follow(model, features_of(model, layout, attention_steps, feature_steps, attention_blocks, feature_blocks)))
