@@ -19,6 +19,7 @@ test: $(COMFYUI_PATH)/main.py lint
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml .
 
 bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/import_cost.py
