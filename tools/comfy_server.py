@@ -27,16 +27,20 @@ def comfyui_path() -> Path:
 
 
 @contextlib.contextmanager
-def comfy_server(*arguments: str) -> Iterator[str]:
+def comfy_server(*arguments: str, pack: Path = PACK) -> Iterator[str]:
     """Yields the server's base URL; stops it on the way out, whatever happened. `arguments` are ComfyUI's own.
 
     Models, input, output and user data live in a temporary folder: the ComfyUI tree itself stays untouched.
+    `pack` is a folder, which is linked, or an archive, which is unpacked into a folder of its name as an installer does.
     """
     with tempfile.TemporaryDirectory(prefix="magicmix-") as folder:
         base = Path(folder)
         for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
             (base / name).mkdir()
-        (base / "custom_nodes" / "magicmix").symlink_to(PACK, target_is_directory=True)
+        if pack.is_dir():
+            (base / "custom_nodes" / "magicmix").symlink_to(pack, target_is_directory=True)
+        else:
+            shutil.unpack_archive(pack, base / "custom_nodes" / pack.stem)
         if (example := comfyui_path() / "input" / "example.png").is_file():  # what Load Image shows at first
             shutil.copy(example, base / "input")
         port = _free_port()
