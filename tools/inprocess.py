@@ -1,4 +1,4 @@
-"""The real host inside this process, for tests and benchmarks: no server, no files, models with random weights."""
+"""The real host inside this process, for tests, tools and benchmarks: no server, no files, models with random weights."""
 
 import asyncio
 import sys
@@ -44,6 +44,14 @@ def load_pack() -> None:
 
     if not asyncio.run(nodes.load_custom_node(str(PACK))):
         raise RuntimeError("the host could not load the pack")
+
+
+def pack_schemas() -> dict:
+    """The loaded pack's node schemas by node id, as the host knows them."""
+    import nodes
+
+    listed = [node for node in nodes.NODE_CLASS_MAPPINGS.values() if getattr(node, "CATEGORY", None) == "MagicMix"]
+    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in listed)}
 
 
 def node_runner() -> Callable[..., tuple]:

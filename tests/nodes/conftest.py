@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from inprocess import SD15, load_pack, node_runner, random_model, start_host
+from inprocess import SD15, load_pack, node_runner, pack_schemas, random_model, start_host
 
 start_host("--cpu")
 
@@ -30,6 +30,12 @@ def run():
     """`run("NodeId", input=value, ...)`: executes a node of the host or the pack; returns its outputs."""
     load_pack()
     return node_runner()
+
+
+@pytest.fixture(scope="session")
+def schemas(run):
+    """The pack's node schemas by node id."""
+    return pack_schemas()
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-import nodes
-
 PACK = Path(__file__).parent.parent.parent
 NU = ["nu", "k_max", "k_min"]
 OPTIONAL = ["nu_map", "nu_schedule", "restore_variance"]
@@ -42,13 +40,6 @@ RELEASED = {
     "MagicMixDemoCheckpoint": ([], ["model", "clip", "vae"]),
 }
 DEFAULTS = {"steps": 50, "cfg": 7.5, "sampler_name": "euler", "scheduler": "ddim_uniform", "nu": 0.5, "k_max": 0.6, "k_min": 0.3}
-
-
-@pytest.fixture(scope="module")
-def schemas(run):
-    """The pack's nodes, as the host knows them after loading it."""
-    listed = [node for node in nodes.NODE_CLASS_MAPPINGS.values() if getattr(node, "CATEGORY", None) == "MagicMix"]
-    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in listed)}
 
 
 def test_the_pack_has_these_nodes(schemas):
