@@ -89,7 +89,7 @@ def _load_vae(weights: dict[str, Tensor], config: dict) -> comfy.sd.VAE:
     vae = comfy.sd.VAE(sd=comfy.ldm.models.autoencoder.AutoencoderKL(**params).state_dict(), config={"params": params})
     autoencoder = Autoencoder(**{key: value for key, value in config.items() if key != "factor"})
     autoencoder.load_state_dict(weights)
-    vae.first_stage_model = autoencoder.eval().requires_grad_(False).to(vae.vae_dtype)
+    vae.first_stage_model = autoencoder.requires_grad_(False).to(vae.vae_dtype)
     vae.patcher = comfy.model_patcher.ModelPatcher(
         autoencoder, load_device=vae.device, offload_device=comfy.model_management.vae_offload_device()
     )

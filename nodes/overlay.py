@@ -4,19 +4,19 @@ import math
 
 import numpy as np
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageColor, ImageDraw, ImageFont
 from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .sheet import INK, LEAST_TILE, PAPER, to_pillow
 
-INFERNO = ("000004", "1f0c48", "550f6d", "88226a", "ba3655", "e35933", "f98c0a", "f9c932", "fcffa4")
+INFERNO = ("#000004", "#1f0c48", "#550f6d", "#88226a", "#ba3655", "#e35933", "#f98c0a", "#f9c932", "#fcffa4")
 """Nine stops of matplotlib's inferno (CC0), which is even to the eye and to the colour-blind one."""
 
 
 def colours(values: Tensor) -> Tensor:
     """`[..., 3]` in 0..1 for `values` in 0..1."""
-    stops = torch.tensor([list(bytes.fromhex(stop)) for stop in INFERNO], dtype=values.dtype) / 255
+    stops = torch.tensor([ImageColor.getrgb(stop) for stop in INFERNO], dtype=values.dtype) / 255
     place = values.clamp(0, 1) * (len(stops) - 1)
     below = place.floor().long().clamp_max(len(stops) - 2)
     return torch.lerp(stops[below], stops[below + 1], (place - below)[..., None])
