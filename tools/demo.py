@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import skimage.data
 import torch
-from comfy_client import ComfyClient, GraphError
 from comfy_server import PACK, comfy_server
 from PIL import Image
 from tqdm import tqdm
 
-sys.path.append(str(PACK))
+sys.path += [str(PACK), str(PACK / "api_examples")]
+
+from comfy_client import ComfyClient, GraphError
 
 from nodes.sheet import draw_sheet
 
@@ -71,8 +72,8 @@ def mix(client: ComfyClient, graph: dict, title: str) -> Image.Image:
                 bar.update(data["value"] - bar.n)
 
         run = client.run(graph, show)
-    (saved,) = (output["images"][0] for output in run.outputs.values() if "images" in output)
-    return Image.open(io.BytesIO(client.picture(saved))).convert("RGB")
+    (picture,) = client.pictures(run)
+    return Image.open(io.BytesIO(picture)).convert("RGB")
 
 
 def save_sheet(pictures: list[Image.Image], labels: list[str], file: Path) -> None:
@@ -113,4 +114,4 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         sys.exit("stopped")
     except GraphError as error:
-        sys.exit(f"{error}: {json.dumps(error.details, default=str)[:2000]}")
+        sys.exit(str(error))

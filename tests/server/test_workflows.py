@@ -47,3 +47,12 @@ def test_the_form_for_the_page_has_the_same_nodes_and_links(name):
     links = {(node_id, name): value for node_id, node in api.items() for name, value in node["inputs"].items() if isinstance(value, list)}
     assert drawn == links
     assert (WORKFLOWS / f"{name}.jpg").is_file()
+
+
+def test_the_server_offers_every_graph_with_its_thumbnail_as_a_template(client):
+    """It serves one folder of a pack only, and would prefer one named `example` or `examples` to this one."""
+    (offered,) = client.http.get("/workflow_templates").json().values()
+    assert sorted(offered) == sorted(file.stem for file in WORKFLOWS.glob("*.json"))
+    for name in offered:
+        for suffix in (".json", ".jpg"):
+            assert client.http.get(f"/api/workflow_templates/magicmix/{name}{suffix}").is_success, name

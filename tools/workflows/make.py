@@ -12,7 +12,7 @@ import textwrap
 import uuid
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
+sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent / "api_examples")]
 
 from building import DEMO, SD15, Graph
 from comfy_client import ComfyClient
