@@ -26,6 +26,7 @@ WORKFLOWS = PACK / "workflows"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 COLUMN, GAP, WIDTH, SLOT, TEXT = 380, 60, 315, 26, 90
 THUMBNAIL = 256
+WINDOW, MARGIN, NODES_2 = (1300, 750), (80, 150), 1.2  # pixels of the page that nodes may fill, and how much larger Nodes 2.0 draws them
 
 
 def widget_inputs(schema: dict) -> list[tuple[str, dict]]:
@@ -75,11 +76,9 @@ def ui_graph(name: str, source: Graph, schemas: dict) -> dict:
             for key, spec in schema["input"].get(group, {}).items()
             if key not in dict(widgets) or isinstance(node["inputs"].get(key), list)
         ]
-        multiline = any(options.get("multiline") for _, options in widgets)
+        texts = 2 if node["class_type"] == "PreviewAny" else any(options.get("multiline") for _, options in widgets)
         picture = node["class_type"] in ("LoadImage", "SaveImage")
-        height = (
-            SLOT * (1 + max(len(sockets), len(schema["output"])) + len(widget_values(node, schema))) + TEXT * multiline + WIDTH * picture
-        )
+        height = SLOT * (1 + max(len(sockets), len(schema["output"])) + len(widget_values(node, schema))) + TEXT * texts + WIDTH * picture
         column = column_of[node_id]
         top = column_ends.get(column, 0)
         column_ends[column] = top + height + GAP
@@ -130,9 +129,17 @@ def ui_graph(name: str, source: Graph, schemas: dict) -> dict:
         "links": links,
         "groups": [],
         "config": {},
-        "extra": {},
+        "extra": {"ds": view([*nodes.values(), note])},
         "version": 0.4,
     }
+
+
+def view(nodes: list[dict]) -> dict:
+    """What the page looks at first: all nodes. Left to itself, Nodes 2.0 looks for them while it measures them, and misplaces them."""
+    left, top = (min(node["pos"][axis] for node in nodes) for axis in (0, 1))
+    width, height = (max(node["pos"][axis] + node["size"][axis] for node in nodes) - low for axis, low in ((0, left), (1, top)))
+    scale = round(min(1, *(room / (NODES_2 * length) for room, length in zip(WINDOW, (width, height), strict=True))), 2)
+    return {"scale": scale, "offset": [round(margin / scale - low) for margin, low in zip(MARGIN, (left, top), strict=True)]}
 
 
 def thumbnail(client: ComfyClient, graph: dict) -> Image.Image:

@@ -76,8 +76,9 @@ def heat_maps(flavour: Flavour) -> Graph:
     pictures = graph.add("VAEDecode", samples=latent, vae=vae)()
     maps = graph.add("CrossAttnMaps", recording=recorder(1), images=pictures, opacity=0.7, legend=True)()
     sheet = graph.add("ContactSheet", images=maps, labels="", columns=0, title=text)()
+    tokens = graph.add("PromptTokens", clip=clip, text=text)
+    graph.add("PreviewAny", "Tokens", source=tokens())
     graph.add("SaveImage", images=sheet, filename_prefix="magicmix")
-    graph.add("PromptTokens", clip=clip, text=text)
     return graph
 
 
