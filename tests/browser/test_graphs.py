@@ -1,0 +1,53 @@
+"""Every graph that comes with the pack opens in the page without a word and says there what it says over the API."""
+
+from pathlib import Path
+
+import pytest
+from comfy_page import ComfyPage
+from comfy_server import comfy_server
+
+NAMES = sorted(file.stem for file in (Path(__file__).parent.parent.parent / "workflows").glob("*.json"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_graph_opens_without_complaint_and_is_the_one_for_the_api(either_page, workflow, api_form, name):
+    either_page.load(workflow(name))
+    assert either_page.complaints() == []
+    assert either_page.unknown_nodes() == []
+    assert either_page.errors == []
+    assert either_page.overlaps() == []
+    assert either_page.exported() == api_form(name)
+
+
+def test_the_page_would_complain_of_an_unknown_node(either_page, workflow):
+    graph = workflow("image_text")
+    graph["nodes"][0]["type"] = "NoSuchNode"
+    either_page.load(graph)
+    assert either_page.unknown_nodes() == ["NoSuchNode"]
+    (said,) = either_page.complaints()
+    assert "NoSuchNode" in said
+
+
+def test_the_page_would_complain_of_a_broken_schema(either_page, workflow):
+    graph = workflow("image_text")
+    graph["nodes"][0]["pos"] = "here"
+    either_page.load(graph)
+    (said,) = either_page.complaints()
+    assert "Invalid workflow" in said and "nodes[0].pos" in said
+
+
+def test_overlapping_nodes_would_be_seen(either_page, workflow):
+    graph = workflow("image_text")
+    graph["nodes"][1]["pos"] = graph["nodes"][0]["pos"]
+    either_page.load(graph)
+    assert either_page.overlaps() == [["Layout image", "Load MagicMix Demo Checkpoint"]]
+
+
+def test_the_pack_adds_no_error_to_the_page(browser, url):
+    with_pack = ComfyPage.open(browser, url)
+    with comfy_server("--disable-all-custom-nodes") as bare_url:
+        without = ComfyPage.open(browser, bare_url)
+    assert not without.page.evaluate("() => 'MagicMixKSampler' in LiteGraph.registered_node_types")
+    assert sorted(set(with_pack.errors) - set(without.errors)) == []
+    for opened in (with_pack, without):
+        opened.page.close()

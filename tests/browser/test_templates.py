@@ -1,0 +1,41 @@
+"""The template browser shows the pack's graphs and opens them."""
+
+import re
+from pathlib import Path
+
+import pytest
+from comfy_page import ComfyPage
+from playwright.sync_api import expect
+
+NAMES = {file.stem for file in (Path(__file__).parent.parent.parent / "workflows").glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def template_page(browser, url):
+    """A page of its own with the template browser open at the pack's graphs."""
+    page = ComfyPage.open(browser, url)
+    page.page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    page.page.get_by_role("dialog").get_by_text("magicmix", exact=True).click()  # the name of the pack's folder
+    yield page
+    page.page.close()
+
+
+def test_every_graph_is_shown_with_its_picture(template_page, keep):
+    cards = template_page.page.get_by_test_id(re.compile("^template-workflow-"))
+    expect(cards.first).to_have_attribute("data-testid", re.compile("|".join(NAMES)))
+    cards.last.scroll_into_view_if_needed()  # the rest comes when the end is in view
+    expect(cards).to_have_count(len(NAMES))
+    assert {card.get_attribute("data-testid").removeprefix("template-workflow-") for card in cards.all()} == NAMES
+    for card in cards.all():
+        card.scroll_into_view_if_needed()
+        picture = card.locator("img").first
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("picture => picture.naturalWidth") > 0, card.inner_text()
+    keep(template_page)
+
+
+def test_a_click_opens_the_graph(template_page, api_form):
+    template_page.page.get_by_test_id("template-workflow-text_text").click()
+    expect(template_page.page.get_by_role("dialog")).to_have_count(0)
+    assert template_page.exported() == api_form("text_text")
+    assert template_page.complaints() == []

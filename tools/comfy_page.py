@@ -1,0 +1,202 @@
+"""ComfyUI's own page in a real browser, used the way people use it."""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
+
+# A root's Chromium needs the first; the others keep it to itself: no page but the server's own can be reached.
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+USED_BEFORE = {  # or it opens with templates and news
+    "Comfy.TutorialCompleted": True,
+    "Comfy.InstalledVersion": "1.32.9",
+    "Comfy.Notification.ShowVersionUpdates": False,
+}
+READY = """() => window.app?.extensionManager && !app.extensionManager.spinner
+    && Object.keys(LiteGraph.registered_node_types).length > 100 && document.querySelector('#graph-canvas')"""
+FOLLOW_RUNS = """() => {
+    window.ends = []
+    for (const end of ['execution_success', 'execution_error', 'execution_interrupted'])
+        app.api.addEventListener(end, event => window.ends.push(end))
+}"""
+NO_INTERNET = "ERR_NAME_NOT_RESOLVED"  # the page asks a registry about every node that is not the core's own
+
+
+@dataclass
+class ComfyPage:
+    """One open page. `vue` is the new renderer, "Nodes 2.0": elements of the page instead of a canvas."""
+
+    page: Page
+    vue: bool
+    errors: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, browser: Browser, url: str, vue: bool = False) -> "ComfyPage":
+        settings = USED_BEFORE | {"Comfy.Validation.Workflows": True, "Comfy.VueNodes.Enabled": vue}
+        httpx.post(f"{url}/settings", json=settings).raise_for_status()
+        opened = cls(browser.new_page(viewport={"width": 1600, "height": 1000}), vue)
+        opened.page.set_default_timeout(10_000)
+        opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
+        opened.page.on("console", opened._listen)
+        opened.page.goto(url)
+        opened.page.wait_for_function(READY, timeout=90_000)
+        opened.page.evaluate(FOLLOW_RUNS)
+        return opened
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type == "error" and NO_INTERNET not in message.text:
+            path = re.sub(r"^https?://[^/]*", "", message.location["url"])
+            self.errors.append(f"{message.text.splitlines()[0]} ({path})")
+
+    def load(self, graph: dict) -> None:
+        """As if its file were dropped on the page. Leaves time for what the page has to say about it."""
+        self.page.evaluate("graph => app.loadGraphData(graph, true, true, null)", graph)
+        self.page.wait_for_timeout(250)
+
+    def clear(self) -> None:
+        self.page.evaluate("() => app.graph.clear()")
+
+    def exported(self) -> dict:
+        """The graph as the Run button sends it, without its titles."""
+        # As text, because the page leaves undefined values in the object itself.
+        graph = json.loads(self.page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)"))
+        for node in graph.values():
+            if node["class_type"] == "PreviewAny":
+                del node["inputs"]["preview"]  # the text it shows, which the page sends along
+        return {node_id: {"class_type": node["class_type"], "inputs": node["inputs"]} for node_id, node in graph.items()}
+
+    def overlaps(self) -> list[list[str]]:
+        """Titles of nodes that lie over each other, in pairs."""
+        return self.page.evaluate(
+            """vue => {
+                const box = node => {
+                    if (!vue) return node.getBounding()
+                    const { x, y, width, height } = document.querySelector(`[data-node-id='${node.id}']`).getBoundingClientRect()
+                    return [x, y, width, height]
+                }
+                const boxes = app.graph._nodes.map(node => [node.title, ...box(node)])
+                const apart = ([, x, y, w, h], [, x2, y2, w2, h2]) => x + w <= x2 || x2 + w2 <= x || y + h <= y2 || y2 + h2 <= y
+                return boxes.flatMap((one, i) => boxes.slice(i + 1).filter(other => !apart(one, other)).map(other => [one[0], other[0]]))
+            }""",
+            self.vue,
+        )
+
+    def complaints(self) -> list[str]:
+        """What dialogs, toasts and error marks on nodes say."""
+        shown = [element.inner_text() for element in self.page.locator("[role=dialog], .p-toast-message").all()]
+        marked = self.page.evaluate("() => app.lastNodeErrors && JSON.stringify(app.lastNodeErrors)")
+        return [*shown, *([marked] if marked not in (None, "{}") else [])]
+
+    def dismiss(self) -> None:
+        """Closes dialogs and toasts."""
+        self.page.evaluate("() => app.extensionManager.toast.removeAll()")
+        expect(self.page.locator(".p-toast-message")).to_have_count(0)
+        dialog = self.page.locator("[role=dialog]")
+        if dialog.count():
+            self.page.keyboard.press("Escape")
+            expect(dialog).to_have_count(0)
+
+    def unknown_nodes(self) -> list[str]:
+        return self.page.evaluate("() => app.graph._nodes.map(node => node.type).filter(type => !LiteGraph.registered_node_types[type])")
+
+    def add(self, node_type: str) -> int:
+        """Adds a node; returns its id."""
+        return self.page.evaluate("type => app.graph.add(LiteGraph.createNode(type)).id", node_type)
+
+    def find(self, node_type: str) -> list[int]:
+        return self.page.evaluate("type => app.graph._nodes.filter(node => node.type === type).map(node => node.id)", node_type)
+
+    def change(self, widget: str, value) -> None:
+        """Sets every widget of that name."""
+        self.page.evaluate(
+            """([name, value]) => {
+                const named = app.graph._nodes.flatMap(node => node.widgets ?? []).filter(widget => widget.name === name)
+                for (const widget of named) widget.value = value
+            }""",
+            [widget, value],
+        )
+
+    def unlink(self, node_type: str, name: str) -> None:
+        """Takes the link off an input."""
+        self.page.evaluate(
+            """([type, name]) => {
+                const node = app.graph._nodes.find(node => node.type === type)
+                node.disconnectInput(node.inputs.findIndex(input => input.name === name))
+            }""",
+            [node_type, name],
+        )
+
+    def press_run(self) -> None:
+        self.page.get_by_test_id("queue-button").get_by_role("button", name="Run", exact=True).click()
+
+    def press_cancel(self) -> None:
+        self.page.get_by_role("button", name="Cancel current run").click()
+
+    def ends(self) -> list[str]:
+        """How the runs so far ended: execution_success, execution_error or execution_interrupted."""
+        return self.page.evaluate("() => window.ends")
+
+    def next_end(self, before: int, seconds: float = 120) -> str:
+        """Waits for the end of the run that follows the `before` first ones."""
+        self.page.wait_for_function("before => window.ends.length > before", arg=before, timeout=seconds * 1000)
+        return self.ends()[before]
+
+    def run(self) -> str:
+        """Presses Run and waits; returns how it ended."""
+        before = len(self.ends())
+        self.press_run()
+        return self.next_end(before)
+
+    def look_at(self, node_id: int) -> None:
+        """Moves the view so that the node stands in its middle, at full size."""
+        self.page.evaluate(
+            """id => {
+                app.canvas.ds.scale = 1
+                app.canvas.centerOnNode(app.graph.getNodeById(id))
+                app.graph.setDirtyCanvas(true, true)
+            }""",
+            node_id,
+        )
+        self.page.wait_for_timeout(400)
+
+    def fit(self) -> None:
+        """The whole graph in view, by the page's own command."""
+        self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")
+        self.page.wait_for_timeout(600)  # it moves there
+
+    def element(self, node_id: int) -> Locator:
+        """The node in the new renderer."""
+        return self.page.locator(f"[data-node-id='{node_id}']")
+
+    def wait_for_picture(self, node_id: int) -> None:
+        """Until the node shows a picture that has arrived whole. Raises playwright's TimeoutError when it does not."""
+        shown = "document.querySelectorAll(`[data-node-id='${id}'] img`)" if self.vue else "app.graph.getNodeById(id).imgs ?? []"
+        arrived = f"id => {{ const shown = [...{shown}]; return shown.length && shown.every(picture => picture.naturalWidth > 0) }}"
+        self.page.wait_for_function(arrived, arg=node_id, timeout=10_000)
+
+    def widget_place(self, node_id: int, widget: str) -> tuple[float, float]:
+        """Where the name of a widget stands in the window; in the classic renderer."""
+        return tuple(
+            self.page.evaluate(
+                """([id, name]) => {
+                    const node = app.graph.getNodeById(id), widget = node.widgets.find(widget => widget.name === name)
+                    return app.canvasPosToClientPos([node.pos[0] + 40, node.pos[1] + widget.last_y + 8])
+                }""",
+                [node_id, widget],
+            )
+        )
+
+    def screenshot(self, file: Path) -> None:
+        self.page.screenshot(path=file)
