@@ -17,7 +17,7 @@ class CrossAttnRecord(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="CrossAttnRecord",
-            display_name="Record Cross-Attn Maps",
+            display_name="Record Cross-Attn Maps (MagicMix)",
             category="MagicMix",
             description="Makes a model remember, while any sampler runs it, where the words of a prompt are in the picture.",
             inputs=[
@@ -55,7 +55,7 @@ class CrossAttnMaps(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="CrossAttnMaps",
-            display_name="Cross-Attn Maps",
+            display_name="Cross-Attn Maps (MagicMix)",
             category="MagicMix",
             description="Shows for each word which part of the picture listens to it: one picture for each word, averaged over steps and layers.",
             inputs=[

@@ -13,7 +13,7 @@ class PlugAndPlayFeatures(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="PlugAndPlayFeatures",
-            display_name="Plug-and-Play Features",
+            display_name="Plug-and-Play Features (MagicMix)",
             category="MagicMix",
             description="Gives a run the layout's own features: its objects keep their place, pose and outline while the prompt draws them anew.",
             inputs=[

@@ -15,7 +15,7 @@ class PromptToPrompt(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="PromptToPrompt",
-            display_name="Prompt-to-Prompt",
+            display_name="Prompt-to-Prompt (MagicMix)",
             category="MagicMix",
             description="Draws a changed prompt while attending as the layout's own prompt does: the picture stays, its words change.",
             inputs=[

@@ -9,13 +9,15 @@ from .host.prompts import encode, tokenize
 from .host.telling import tell
 from .sockets import clip_input
 
+COLUMNS = ["index", "token", "word", "weight", "chunk"]
+
 
 class PromptTokens(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="PromptTokens",
-            display_name="Show Prompt Tokens",
+            display_name="Show Prompt Tokens (MagicMix)",
             category="MagicMix",
             description="Shows the tokens that a prompt is made of, as the model reads them: which words there are to be found.",
             inputs=[
@@ -44,7 +46,7 @@ class CrossAttnReweight(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="CrossAttnReweight",
-            display_name="Cross-Attn Reweight",
+            display_name="Cross-Attn Reweight (MagicMix)",
             category="MagicMix",
             description="Makes words of a prompt stronger or weaker in the picture; a negative scale takes their thing out of it.",
             inputs=[
@@ -80,13 +82,13 @@ class CrossAttnReweight(io.ComfyNode):
 
 
 def _table(tokens: list[Token]) -> str:
-    """A row for each token up to the end of the text."""
+    """A row for each token up to the end of the text, as a Markdown table: Preview Any draws it, and it can be read as it stands."""
     words = {column: word.text for word in words_of(tokens) for column in word.columns}
     shown = range(min(max(words, default=0) + 2, len(tokens)))
     rows = [(column, tokens[column].text, words.get(column, ""), f"{tokens[column].weight:g}", tokens[column].chunk) for column in shown]
-    lines = [" | ".join(map(str, row)) for row in [("index", "token", "word", "weight", "chunk"), *rows]]
+    cells = [[str(cell).replace("|", r"\|") for cell in row] for row in [COLUMNS, ["---"] * len(COLUMNS), *rows]]
     left = len(tokens) - len(rows)
-    return "\n".join([*lines, f"and {left} of padding"] if left else lines)
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells) + (f"\n\nand {left} of padding" if left else "")
 
 
 def _in_words(tokens: list[Token]) -> str:

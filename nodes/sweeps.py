@@ -11,7 +11,7 @@ class ValueGrid(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ValueGrid",
-            display_name="Value Grid",
+            display_name="Value Grid (MagicMix)",
             category="MagicMix",
             description="Every combination of one or two series of values, as lists: connect them to any number input and the graph runs once for each.",
             inputs=[
@@ -54,7 +54,7 @@ class ContactSheet(io.ComfyNode):
     def define_schema(cls) -> io.Schema:
         return io.Schema(
             node_id="ContactSheet",
-            display_name="Contact Sheet",
+            display_name="Contact Sheet (MagicMix)",
             category="MagicMix",
             description="Puts pictures, from a list or a batch, into one labelled sheet.",
             is_input_list=True,

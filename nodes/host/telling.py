@@ -6,7 +6,10 @@ import server
 
 
 def tell(node, text: str) -> None:
-    """Shows `text` on `node`, a class whose schema asks for the hidden unique_id, in both of the page's renderers."""
+    """Shows `text` on `node`, a class whose schema asks for the hidden unique_id, and in the log.
+
+    Not every version of the page draws it in its newer renderer.
+    """
     logging.info("MagicMix: %s", text)
     instance, hidden = getattr(server.PromptServer, "instance", None), getattr(node, "hidden", None)
     if instance is not None and hidden is not None and hidden.unique_id is not None:

@@ -51,12 +51,7 @@ def found_by_the_packs_name(opened):
     return {node_id for node_id, title in TITLES.items() if any(titled(title).match(text) for text in texts)}
 
 
-def by_the_packs_name(node_id: str):
-    unfound = pytest.mark.xfail(strict=True, reason="the page searches ids and display names, and neither has the pack's name")
-    return pytest.param(node_id, marks=[] if "magicmix" in (node_id + TITLES[node_id]).lower() else unfound)
-
-
-@pytest.mark.parametrize("node_id", map(by_the_packs_name, TITLES))
+@pytest.mark.parametrize("node_id", TITLES)
 def test_the_search_finds_a_node_by_the_packs_name(found_by_the_packs_name, node_id):
     assert node_id in found_by_the_packs_name
 

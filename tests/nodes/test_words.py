@@ -41,7 +41,8 @@ def text_encoder(tokenizer):
 
 
 def rows_of(table):
-    return [line.split(" | ") for line in table.splitlines()]
+    heading, _, *rows = (line.strip("| ").split(" | ") for line in table.splitlines())
+    return [heading, *rows]
 
 
 def test_tokens_are_listed_with_their_words_and_weights(table):
