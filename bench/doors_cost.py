@@ -1,6 +1,6 @@
 """Plug-and-Play and all three doors in one run, against a plain run; and Plug-and-Play against attention maps made explicitly.
 
-The explicit run is the published code's way: the source is a row of the batch beside the two of guidance, attention makes its
+Against the plain run with the nodes' default steps; against the explicit run over all steps. That is the published code's way: the source is a row of the batch beside the two of guidance, attention makes its
 maps, and the source's maps and features replace those of the others.
 """
 
@@ -19,14 +19,16 @@ def explicit_attention(attn, x, context=None, value=None, mask=None, transformer
 
 
 def main() -> None:
-    bench = Bench(__doc__, pairs=3, steps=4)
+    bench = Bench(__doc__, pairs=3, steps=5)
     clip = RandomClip()
     target = bench.run("CLIPTextEncode", clip=clip, text=TARGET)[0]
     (layout, _) = bench.run("MagicMixLayoutFromPrompt", **bench.conditioning, **bench.sampling, latent=bench.latent)
-    steps = {"attention_steps": 1.0, "feature_steps": 1.0}
-    (followed,) = bench.run("PlugAndPlayFeatures", model=bench.model, layout=layout, **steps)
+    followed, throughout = (
+        bench.run("PlugAndPlayFeatures", model=bench.model, layout=layout, attention_steps=attention, feature_steps=features)[0]
+        for attention, features in ((0.5, 0.8), (1.0, 1.0))
+    )
     texts = {"source_text": SOURCE, "target_text": TARGET, "edit": "swap"}
-    doors, edited = bench.run("PromptToPrompt", model=followed, clip=clip, layout=layout, **texts, cross_steps=1.0, self_steps=1.0)
+    doors, edited = bench.run("PromptToPrompt", model=followed, clip=clip, layout=layout, **texts, cross_steps=0.8, self_steps=0.4)
     prompts = torch.cat([conditioning[0][0] for conditioning in (bench.conditioning["positive"], bench.conditioning["negative"], target)])
 
     def draw(model, positive):
@@ -61,7 +63,7 @@ def main() -> None:
     plain = draw(bench.model, target)
     bench.compare(("plain", "PlugAndPlayFeatures"), plain, draw(followed, target))
     bench.compare(("plain", "all three doors"), plain, mix)
-    bench.compare(("explicit maps, source in the batch", "PlugAndPlayFeatures"), explicit, draw(followed, target))
+    bench.compare(("explicit maps, source in the batch", "PlugAndPlayFeatures"), explicit, draw(throughout, target))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import server
 def tell(node, text: str) -> None:
     """Shows `text` on `node`, a class whose schema asks for the hidden unique_id, and in the log.
 
-    Not every version of the page draws it in its newer renderer.
+    The page's newer renderer may not draw it where the same graph was open before.
     """
     logging.info("MagicMix: %s", text)
     instance, hidden = getattr(server.PromptServer, "instance", None), getattr(node, "hidden", None)

@@ -52,6 +52,9 @@ def test_the_help_page_opens_and_names_every_input(page, object_info, keep, node
     page.page.get_by_test_id("info-button").click()
     shown = page.page.locator(".node-help-content")
     expect(shown.get_by_role("heading", level=1)).to_have_text(object_info[node_id]["display_name"])
+    picture = shown.locator("img").first
+    expect(picture).to_have_js_property("complete", True)
+    assert picture.evaluate("picture => picture.naturalWidth") > 0
     named = set(shown.locator("code").all_inner_texts())
     assert set(inputs_of(object_info[node_id])) <= named
     keep(page)

@@ -26,6 +26,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 PLAIN = "no door"
+LABELLED_BELOW = 0.88  # the points above crowd around the plain one
 Setting = tuple[str, str]
 """A door and its strength, as the figure names them."""
 
@@ -84,7 +85,8 @@ def draw_plane(found: dict[Setting, np.ndarray]) -> None:
             line = points if door == PLAIN else np.vstack([plain, points])
             axis.plot(line[:, number], line[:, 2], marker="o", ms=4, label=door, zorder=3 if door == PLAIN else 2)
             for (_, strength), (*distances, content) in zip([setting for setting in found if setting[0] == door], points, strict=True):
-                axis.annotate(strength, (distances[number], content), fontsize=6, xytext=(3, 3), textcoords="offset points")
+                if content < LABELLED_BELOW:
+                    axis.annotate(strength, (distances[number], content), fontsize=6, xytext=(3, 3), textcoords="offset points")
         axis.set(xlabel=label)
         axis.grid(alpha=0.3)
     axes[0].set(ylabel="similarity to the new word")

@@ -1,4 +1,4 @@
-"""`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail.
+"""`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail; and the help pages' pictures.
 
 Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
 demo flavour, which the other flavour shares.
@@ -23,6 +23,7 @@ from PIL import Image
 from word_graphs import WORD_GRAPHS
 
 WORKFLOWS = PACK / "workflows"
+HELP = PACK / "web" / "docs"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 COLUMN, GAP, WIDTH, SLOT, TEXT = 380, 60, 315, 26, 90
 THUMBNAIL = 256
@@ -182,8 +183,11 @@ def main() -> None:
             write(make.__name__, demo, schemas)
             write(make.__name__ + SD15.suffix, make(SD15), schemas)
             picture = thumbnail(client, demo.nodes)
-            for suffix in (DEMO.suffix, SD15.suffix):
-                picture.save(WORKFLOWS / f"{make.__name__}{suffix}.jpg", quality=90)
+            files = [WORKFLOWS / f"{make.__name__}{suffix}.jpg" for suffix in (DEMO.suffix, SD15.suffix)]
+            if any(f"(pictures/{make.__name__}.jpg)" in page.read_text() for page in HELP.glob("*.md")):
+                files.append(HELP / "pictures" / f"{make.__name__}.jpg")
+            for file in files:
+                picture.save(file, quality=90)
 
 
 if __name__ == "__main__":
