@@ -1,21 +1,21 @@
 """Plug-and-Play and all three doors in one run, against a plain run; and Plug-and-Play against attention maps made explicitly.
 
-Against the plain run with the nodes' default steps; against the explicit run over all steps. That is the published code's way: the source is a row of the batch beside the two of guidance, attention makes its
-maps, and the source's maps and features replace those of the others.
+Against the plain run with the nodes' default steps, against the explicit run over all steps. That one is the published code's
+way: the source is a row of the batch beside the two of guidance, attention makes its maps, and the source's maps and features
+replace those of the others.
 """
 
 import torch
 from interleaved import Bench
-from words_cost import SOURCE, TARGET, RandomClip
+from torch import Tensor
+from torch.nn import Module
+from words_cost import SOURCE, TARGET, RandomClip, explicit_attention
 
 
-def explicit_attention(attn, x, context=None, value=None, mask=None, transformer_options=None):
-    context = x if context is None else context
-    q, k, v = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in (attn.to_q(x), attn.to_k(context), attn.to_v(context)))
-    maps = (q @ k.mT * attn.dim_head**-0.5).softmax(-1)
+def follow_the_source(attn: Module, maps: Tensor, is_self: bool) -> None:
+    """Rows: source, both of guidance."""
     if attn.follows:
         maps[1:] = maps[:1]
-    return attn.to_out((maps @ v).transpose(1, 2).flatten(2))
 
 
 def main() -> None:
@@ -48,7 +48,7 @@ def main() -> None:
             if isinstance(module, attention.CrossAttention):
                 module.follows = name.endswith("attn1") and name.startswith("output_blocks") and int(name.split(".")[1]) >= 4
         hook = unet.output_blocks[4][0].out_layers.register_forward_hook(lambda module, inputs, out: out[:1].expand_as(out))
-        kept, attention.CrossAttention.forward = attention.CrossAttention.forward, explicit_attention
+        kept, attention.CrossAttention.forward = attention.CrossAttention.forward, explicit_attention(follow_the_source)
         try:
             x = layout.latents[0].to(bench.model.load_device)
             for source, sigma, following in zip(layout.latents, bench.sigmas[:-1], bench.sigmas[1:], strict=False):

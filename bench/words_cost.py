@@ -5,9 +5,12 @@ every attention map is made, the target's is replaced by the source's, and appli
 """
 
 import zlib
+from collections.abc import Callable
 
 import torch
 from interleaved import Bench
+from torch import Tensor
+from torch.nn import Module
 
 SOURCE, TARGET = "a photo of a cat riding a bicycle", "a photo of a dog riding a bicycle"
 
@@ -26,13 +29,23 @@ class RandomClip:
         return [[torch.randn(1, 77 * len(tokens["l"]), 768, generator=torch.Generator().manual_seed(seed)), {}]]
 
 
-def explicit_attention(attn, x, context=None, value=None, mask=None, transformer_options=None):
-    context = x if context is None else context
-    q, k, v = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in (attn.to_q(x), attn.to_k(context), attn.to_v(context)))
-    maps = (q @ k.mT * attn.dim_head**-0.5).softmax(-1)
-    if context is not x or x.shape[1] <= 256:
-        maps[3] = maps[2]  # rows: both without a prompt, source, target
-    return attn.to_out((maps @ v).transpose(1, 2).flatten(2))
+def explicit_attention(change: Callable[[Module, Tensor, bool], None]) -> Callable:
+    """A forward of the host's CrossAttention that makes its maps `[rows, heads, N, W]` and has `change(layer, maps, is_self)` change them."""
+
+    def forward(attn, x, context=None, value=None, mask=None, transformer_options=None):
+        keyed = x if context is None else context
+        q, k, v = (part.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for part in (attn.to_q(x), attn.to_k(keyed), attn.to_v(keyed)))
+        maps = (q @ k.mT * attn.dim_head**-0.5).softmax(-1)
+        change(attn, maps, keyed is x)
+        return attn.to_out((maps @ v).transpose(1, 2).flatten(2))
+
+    return forward
+
+
+def follow_the_source(attn: Module, maps: Tensor, is_self: bool) -> None:
+    """Rows: both without a prompt, source, target."""
+    if not is_self or maps.shape[2] <= 256:
+        maps[3] = maps[2]
 
 
 def main() -> None:
@@ -57,7 +70,7 @@ def main() -> None:
     def explicit():
         import comfy.ldm.modules.attention as attention
 
-        kept, attention.CrossAttention.forward = attention.CrossAttention.forward, explicit_attention
+        kept, attention.CrossAttention.forward = attention.CrossAttention.forward, explicit_attention(follow_the_source)
         try:
             model = bench.model.model
             x = layout.latents[0].to(bench.model.load_device).repeat(2, 1, 1, 1)

@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from .checks import check_range
 from .host.edited_runs import follow
 from .host.features import features_of
-from .sockets import Layout
+from .sockets import Layout, model_to_patch_input, share_of_steps_input
 
 
 class PlugAndPlayFeatures(io.ComfyNode):
@@ -17,26 +17,20 @@ class PlugAndPlayFeatures(io.ComfyNode):
             category="MagicMix",
             description="Gives a run the layout's own features: its objects keep their place, pose and outline while the prompt draws them anew.",
             inputs=[
-                io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler."),
+                model_to_patch_input(),
                 Layout.Input(
                     "layout",
                     tooltip="The picture whose structure stays, from MagicMix Layout From Prompt or Layout Inversion. Sample from its start: with the same seed, or in the MagicMix sampler at k_max 1.",
                 ),
-                io.Float.Input(
+                share_of_steps_input(
                     "attention_steps",
-                    default=0.5,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="For which fraction of the steps the picture's parts hang together as the layout's do (self-attention). More keeps pose and outline; less lets shapes change. 0 = off.",
+                    0.5,
+                    "For which fraction of the steps the picture's parts hang together as the layout's do (self-attention). More keeps pose and outline; less lets shapes change. 0 = off.",
                 ),
-                io.Float.Input(
+                share_of_steps_input(
                     "feature_steps",
-                    default=0.8,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="For which fraction of the steps the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off.",
+                    0.8,
+                    "For which fraction of the steps the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off.",
                 ),
                 io.String.Input(
                     "attention_blocks",

@@ -7,7 +7,7 @@ from .host.edited_runs import attach
 from .host.edits import EDITS, prompt_to_prompt
 from .host.prompts import encode
 from .host.telling import tell
-from .sockets import Layout, clip_input
+from .sockets import Layout, clip_input, model_to_patch_input, share_of_steps_input
 
 
 class PromptToPrompt(io.ComfyNode):
@@ -19,7 +19,7 @@ class PromptToPrompt(io.ComfyNode):
             category="MagicMix",
             description="Draws a changed prompt while attending as the layout's own prompt does: the picture stays, its words change.",
             inputs=[
-                io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler."),
+                model_to_patch_input(),
                 clip_input(),
                 Layout.Input(
                     "layout",
@@ -35,21 +35,15 @@ class PromptToPrompt(io.ComfyNode):
                     default="auto",
                     tooltip="swap: words take the place of words. refine: words are added or dropped, the others keep their places. auto: swap if the texts differ in nothing else.",
                 ),
-                io.Float.Input(
+                share_of_steps_input(
                     "cross_steps",
-                    default=0.8,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="For which fraction of the steps the words look where the layout's words look. Less lets the shape change more.",
+                    0.8,
+                    "For which fraction of the steps the words look where the layout's words look. Less lets the shape change more.",
                 ),
-                io.Float.Input(
+                share_of_steps_input(
                     "self_steps",
-                    default=0.4,
-                    min=0.0,
-                    max=1.0,
-                    step=0.05,
-                    tooltip="For which fraction of the steps the picture's parts hang together as the layout's do. More keeps pose and background; less lets the shape change.",
+                    0.4,
+                    "For which fraction of the steps the picture's parts hang together as the layout's do. More keeps pose and background; less lets the shape change.",
                 ),
                 io.String.Input(
                     "words",

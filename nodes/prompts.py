@@ -7,7 +7,7 @@ from .host.edited_runs import attach
 from .host.edits import reweight
 from .host.prompts import encode, tokenize
 from .host.telling import tell
-from .sockets import clip_input
+from .sockets import clip_input, model_to_patch_input
 
 COLUMNS = ["index", "token", "word", "weight", "chunk"]
 
@@ -50,7 +50,7 @@ class CrossAttnReweight(io.ComfyNode):
             category="MagicMix",
             description="Makes words of a prompt stronger or weaker in the picture; a negative scale takes their thing out of it.",
             inputs=[
-                io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler."),
+                model_to_patch_input(),
                 clip_input(),
                 io.String.Input("text", multiline=True, dynamic_prompts=True, tooltip="The prompt."),
                 io.String.Input(

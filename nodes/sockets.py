@@ -32,3 +32,11 @@ def scheduler_input() -> io.Input:
 
 def clip_input() -> io.Input:
     return io.Clip.Input("clip", tooltip="The text encoder that belongs to the model.")
+
+
+def model_to_patch_input() -> io.Input:
+    return io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler.")
+
+
+def share_of_steps_input(name: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.05, tooltip=tooltip)

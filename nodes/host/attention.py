@@ -73,10 +73,13 @@ def cross_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor,
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
     added = []
     for chunk, edit in call.edits.items():
-        scaled = scale_columns(values[chunk], _scales(edit, v.shape[1]))
-        (queries[chunk], *narrow), *rest = call.operands(chunk, q, k, scaled)
-        keys[chunk], values[chunk] = (each.repeat(1, v.shape[1] // each.shape[1], 1) for each in narrow)
-        added += [(chunk, operands) for operands in rest]
+        values[chunk] = scale_columns(values[chunk], _scales(edit, v.shape[1]))
+        if chunk in call.rows:
+            (queries[chunk], *narrow), *rest = call.operands(chunk, q, k, values[chunk])
+            keys[chunk], values[chunk] = (each.repeat(1, v.shape[1] // each.shape[1], 1) for each in narrow)
+            added += [(chunk, operands) for operands in rest]
+    if not call.front:  # q and k are as they were
+        return (before or kernel)(q, k, torch.cat(values), options)
     out = _attend(before, call.front, (q, k, v), (queries, keys, values), options)
     for chunk, operands in added:
         start = call.front + chunk * call.batch

@@ -39,6 +39,12 @@ def schemas(run):
 
 
 @pytest.fixture(scope="session")
+def small_unet():
+    """The configuration of the small models' UNet."""
+    return SMALL
+
+
+@pytest.fixture(scope="session")
 def sd15():
     return random_model(comfy.supported_models.SD15, SMALL)
 

@@ -6,17 +6,9 @@ import comfy.samplers
 import comfy.supported_models
 import pytest
 import torch
-from inprocess import SD15, random_model
+from inprocess import random_model
 
 STEPS, CFG = 6, 4.0
-SMALL = SD15 | {
-    "model_channels": 32,
-    "num_res_blocks": [1, 1],
-    "channel_mult": [1, 2],
-    "transformer_depth": [1, 1],
-    "transformer_depth_output": [1, 1, 1, 1],
-    "context_dim": 64,
-}
 TWO = {"samples": torch.zeros(2, 4, 8, 8)}
 
 
@@ -174,10 +166,10 @@ def test_nothing_is_left_on_the_model_after_an_error_or_interrupt(follow, sample
 
 
 @pytest.fixture
-def sd2():
+def sd2(small_unet):
     """Heads of 64 channels, linear projections, v-prediction."""
     heads = {"num_heads": -1, "num_head_channels": 64, "use_linear_in_transformer": True}
-    return random_model(comfy.supported_models.SD20, SMALL | heads | {"model_channels": 64})
+    return random_model(comfy.supported_models.SD20, small_unet | heads | {"model_channels": 64})
 
 
 @pytest.mark.parametrize("name", ["sdxl", "sd2"])
@@ -209,9 +201,9 @@ def test_wrong_settings_are_refused(follow, settings, message):
         follow(**settings)
 
 
-def test_blocks_without_attention_are_refused(run, prompt, sampling):
+def test_blocks_without_attention_are_refused(run, small_unet, prompt, sampling):
     """As SDXL's last level."""
-    model = random_model(comfy.supported_models.SD15, SMALL | {"transformer_depth_output": [1, 1, 0, 0]})
+    model = random_model(comfy.supported_models.SD15, small_unet | {"transformer_depth_output": [1, 1, 0, 0]})
     inputs = {"positive": prompt(1), "negative": prompt(0), "latent": {"samples": torch.zeros(1, 4, 8, 8)}}
     layout, _ = run("MagicMixLayoutFromPrompt", model=model, **inputs, **sampling)
     with pytest.raises(ValueError, match="attention_blocks: the model's decoder attends in blocks 2, 3; got '0-1'"):
