@@ -14,7 +14,7 @@ demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
 
 test: $(COMFYUI_PATH)/main.py lint chromium
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n 2 --dist loadfile
 
 # The parts that touch ComfyUI, on any version of it: make test-host HOST=<a ComfyUI> HOST_PYTHON=<its Python>
 HOST_PYTHON ?= $(PY)
@@ -22,11 +22,13 @@ test-host: $(if $(filter $(PY),$(HOST_PYTHON)),$(VENV)/.installed)
 	@test -f "$(HOST)/main.py" || { echo "HOST: no ComfyUI at '$(HOST)'; make test-host HOST=<a ComfyUI>"; exit 1; }
 	COMFYUI_PATH="$(abspath $(HOST))" $(HOST_PYTHON) -m pytest tests/nodes tests/server
 
-# For tests/browser: Debian's, where there is none and it can be installed. CHROMIUM=<a browser> names another. The tests say it when there is none.
+# For tests/browser: Debian's, where there is none and it can be installed. CHROMIUM=<a browser> names another.
+export CHROMIUM ?= chromium
 chromium:
-	-@if ! command -v $${CHROMIUM:-chromium} >/dev/null && [ -z "$$CHROMIUM" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; \
-	fi
+	@command -v $(CHROMIUM) >/dev/null || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium fonts-dejavu-core; } || true
+	@command -v $(CHROMIUM) >/dev/null || \
+		{ echo "no $(CHROMIUM) here: tests/browser needs one. Install chromium, or say CHROMIUM=<a browser>."; [ -z "$$CI" ]; }
 
 lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .

@@ -18,8 +18,7 @@ RENDERERS = ["classic", "nodes_2"]
 def browser():
     path = shutil.which(os.environ.get("CHROMIUM", "chromium"))
     if path is None:
-        # One message instead of one for each test; the exit status is that of failed tests.
-        pytest.exit("tests/browser needs a Chromium: `make chromium` installs Debian's, CHROMIUM=<a browser> names another", returncode=1)
+        pytest.fail("tests/browser needs a Chromium: `make chromium` installs Debian's, CHROMIUM=<a browser> names another", pytrace=False)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         yield launched
