@@ -27,7 +27,8 @@ HELP = PACK / "web" / "docs"
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
 COLUMN, GAP, WIDTH, SLOT, TEXT = 380, 60, 315, 26, 90
 THUMBNAIL = 256
-WINDOW, MARGIN, NODES_2 = (1300, 750), (80, 150), 1.2  # pixels of the page that nodes may fill, and how much larger Nodes 2.0 draws them
+READABLE = 0.62  # the classic renderer leaves out all text below
+MARGIN = (80, 150)  # pixels between the window's left top and the graph
 
 
 def widget_inputs(schema: dict) -> list[tuple[str, dict]]:
@@ -136,11 +137,9 @@ def ui_graph(name: str, source: Graph, schemas: dict) -> dict:
 
 
 def view(nodes: list[dict]) -> dict:
-    """What the page looks at first: all nodes. Left to itself, Nodes 2.0 looks for them while it measures them, and misplaces them."""
+    """What the page looks at first: the graph from its left top on. Left to itself, Nodes 2.0 fits it in while it measures it, and misplaces it."""
     left, top = (min(node["pos"][axis] for node in nodes) for axis in (0, 1))
-    width, height = (max(node["pos"][axis] + node["size"][axis] for node in nodes) - low for axis, low in ((0, left), (1, top)))
-    scale = round(min(1, *(room / (NODES_2 * length) for room, length in zip(WINDOW, (width, height), strict=True))), 2)
-    return {"scale": scale, "offset": [round(margin / scale - low) for margin, low in zip(MARGIN, (left, top), strict=True)]}
+    return {"scale": READABLE, "offset": [round(margin / READABLE - low) for margin, low in zip(MARGIN, (left, top), strict=True)]}
 
 
 def thumbnail(client: ComfyClient, graph: dict) -> Image.Image:
