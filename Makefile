@@ -40,6 +40,8 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/mixing_cost.py
 	$(PY) bench/recording_cost.py
 	$(PY) bench/batch_of_nus.py
+	$(PY) bench/inversion.py
+	$(PY) bench/noise_level.py
 	$(PY) bench/words_cost.py
 	$(PY) bench/doors_cost.py
 

@@ -57,11 +57,12 @@ def test_the_search_finds_a_node_by_the_packs_name(found_by_the_packs_name, node
 
 
 def test_the_node_library_lists_all_nodes_in_one_folder(page, keep):
-    page.page.keyboard.press("n")
+    button = page.page.locator(".node-library-tab-button")
+    button.click()
     library = page.page.locator(".sidebar-content-container")
     library.get_by_text("MagicMix", exact=True).click()
     for title in TITLES.values():
         expect(library.get_by_text(title, exact=True)).to_be_visible()
     keep(page)
-    page.page.keyboard.press("n")
+    button.click()
     expect(library).to_have_count(0)

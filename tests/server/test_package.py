@@ -114,4 +114,4 @@ def test_its_templates_and_help_pages_are_served(archive, installed, names):
     assert {f"workflows/{template}.json" for template in templates} <= names and "image_text" in templates
     for page in (Path(name) for name in names if name.startswith("web/docs/")):
         served = httpx.get(f"{installed}/extensions/{archive.stem}/{page.relative_to('web')}")
-        assert served.text == (PACK / page).read_text()
+        assert served.content == (PACK / page).read_bytes()
