@@ -1,8 +1,8 @@
 """Plug-and-Play and all three doors in one run, against a plain run; and Plug-and-Play against attention maps made explicitly.
 
-Against the plain run with the nodes' default steps, against the explicit run over all steps. That one is the published code's
-way: the source is a row of the batch beside the two of guidance, attention makes its maps, and the source's maps and features
-replace those of the others.
+Against the plain run with the nodes' default steps, Plug-and-Play also over all steps; against the explicit run over all steps.
+That one is the published code's way: the source is a row of the batch beside the two of guidance, attention makes its maps, and
+the source's maps and features replace those of the others.
 """
 
 import torch
@@ -62,6 +62,7 @@ def main() -> None:
 
     plain = draw(bench.model, target)
     bench.compare(("plain", "PlugAndPlayFeatures"), plain, draw(followed, target))
+    bench.compare(("plain", "PlugAndPlayFeatures, all steps"), plain, draw(throughout, target))
     bench.compare(("plain", "all three doors"), plain, mix)
     bench.compare(("explicit maps, source in the batch", "PlugAndPlayFeatures"), explicit, draw(throughout, target))
 

@@ -1,7 +1,8 @@
 """Re-weighting, recorded maps and Prompt-to-Prompt against a plain run; and against attention maps made explicitly.
 
-The explicit run is the published codes' way: source and target, both with and without their prompt, are four rows of one batch;
-every attention map is made, the target's is replaced by the source's, and applied.
+The first table, plain against plain, shows how much of the others is the machine's noise. The explicit run is the published
+codes' way: source and target, both with and without their prompt, are four rows of one batch; every attention map is made, the
+target's is replaced by the source's, and applied.
 """
 
 import zlib
@@ -84,6 +85,7 @@ def main() -> None:
             attention.CrossAttention.forward = kept
 
     plain = draw(bench.model, positive)
+    bench.compare(("plain", "plain again"), plain, plain)
     bench.compare(("plain", "CrossAttnReweight"), plain, draw(*weighted))
     bench.compare(("plain", "CrossAttnRecord"), plain, draw(watched, positive))
     bench.compare(("plain", "PromptToPrompt swap"), plain, draw(*swapped))
