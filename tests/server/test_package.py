@@ -30,7 +30,7 @@ def comfy_node(tmp_path_factory):
     environment = os.environ | {"HOME": str(tmp_path_factory.mktemp("home")), "DO_NOT_TRACK": "1"}
 
     def run(command: str) -> str:
-        comfy = [Path(sys.executable).with_name("comfy"), "--skip-prompt", "node", command]
+        comfy = [sys.executable, "-m", "comfy_cli", "--skip-prompt", "node", command]
         said = subprocess.run(comfy, cwd=PACK, env=environment, capture_output=True, text=True, check=True)
         return said.stdout + said.stderr
 
