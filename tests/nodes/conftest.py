@@ -156,6 +156,12 @@ def layout_of(run, encode, worded, sampling):
     return record
 
 
+@pytest.fixture
+def layout(layout_of):
+    """A dog's recorded path."""
+    return layout_of("a dog")
+
+
 @pytest.fixture(scope="session")
 def sample(run, encode, sampling):
     """`sample(model, positive, latent, ...)`: what the core's KSampler draws, a tensor."""

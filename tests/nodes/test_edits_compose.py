@@ -6,17 +6,10 @@ import comfy.sdxl_clip
 import comfy.supported_models
 import pytest
 import torch
+from closeness import assert_close, differs
 from inprocess import SD15, random_model
 
 LONG = "a dog " + "and a cat " * 30
-
-
-def differs(a, b):
-    return (a - b).norm() / b.norm() > 1e-3
-
-
-def close(a, b, tolerance=1e-5):
-    assert (a - b).norm() / b.norm() <= tolerance
 
 
 def test_a_lora(edit, sample, encode, worded, with_lora):
@@ -35,7 +28,7 @@ def test_a_controlnet(run, edit, sample, encode, worded, random_controlnet):
     controlled, negative = run("ControlNetApplyAdvanced", positive=positive, negative=encode(""), **inputs)
     assert differs(sample(model, controlled, negative=negative), sample(model, positive))
     off, negative_off = run("ControlNetApplyAdvanced", positive=positive, negative=encode(""), **inputs | {"strength": 0.0})
-    close(sample(model, off, negative=negative_off), sample(model, positive))
+    assert_close(sample(model, off, negative=negative_off), sample(model, positive))
 
 
 def test_a_timestep_range_ends_the_edit_with_its_prompt(run, edit, sample, encode):
@@ -89,7 +82,7 @@ def test_a_prompt_of_two_chunks(edit, sample, encode, worded):
     edited = sample(*edit("a dog", LONG, cross_steps=1.0))
     assert differs(edited, sample(worded, encode(LONG))) and differs(edited, sample(worded, encode("a dog")))
     same = edit(LONG, LONG, cross_steps=1.0, self_steps=1.0)
-    close(sample(*same), sample(worded, encode(LONG)))
+    assert_close(sample(*same), sample(worded, encode(LONG)))
 
 
 def test_words_of_the_second_chunk_are_scaled(reweight, sample, worded, encode):
@@ -102,7 +95,7 @@ def test_as_many_sources_as_targets(edit, sample, layout_of):
     two = {"samples": torch.zeros(2, 4, 8, 8)}
     model, edited = edit(layout=layout_of("a dog", two))
     batch = sample(model, edited, two)
-    close(batch[:1], sample(*edit(layout=layout_of("a dog"))))
+    assert_close(batch[:1], sample(*edit(layout=layout_of("a dog"))))
     assert differs(batch[1:], batch[:1])
 
 
@@ -167,7 +160,7 @@ def test_sdxl(run, sdxl, sampling):
         "MagicMixLayoutFromPrompt", model=sdxl, positive=source, negative=empty, latent={"samples": torch.zeros(1, 4, 8, 8)}, **sampling
     )
     inputs = {"model": sdxl, "clip": clip, "layout": layout, "source_text": "a dog", "edit": "auto", "cross_steps": 1.0, "self_steps": 1.0}
-    close(draw(*run("PromptToPrompt", **inputs, target_text="a dog")), draw(sdxl, source))
+    assert_close(draw(*run("PromptToPrompt", **inputs, target_text="a dog")), draw(sdxl, source))
     edited = draw(*run("PromptToPrompt", **inputs, target_text="a lion"))
     assert not torch.equal(edited, draw(sdxl, target)) and not torch.equal(edited, draw(sdxl, source))
 

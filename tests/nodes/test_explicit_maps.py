@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import comfy.ldm.modules.attention
 import pytest
 import torch
+from closeness import assert_close
 
 STEPS, CFG = 6, 4.0
 
@@ -68,10 +69,6 @@ def sources_map(source, own):
 
 def transformer_blocks(unet):
     return [module for module in unet.modules() if isinstance(module, comfy.ldm.modules.attention.BasicTransformerBlock)]
-
-
-def assert_close(a, b, tolerance=1e-5):
-    assert (a - b).norm() / b.norm() <= tolerance
 
 
 def mapping_of(*entries):

@@ -6,6 +6,7 @@ import comfy.samplers
 import comfy.supported_models
 import pytest
 import torch
+from closeness import assert_close, differs
 from inprocess import random_model
 
 STEPS, CFG = 6, 4.0
@@ -51,14 +52,6 @@ def explicitly(model, encode, layout_of, monkeypatch):
         return x / 0.18215
 
     return draw
-
-
-def assert_close(a, b, tolerance=1e-5):
-    assert (a - b).norm() / b.norm() <= tolerance
-
-
-def differs(a, b):
-    return (a - b).norm() / b.norm() > 1e-3
 
 
 @pytest.mark.parametrize(("attention_steps", "feature_steps"), [(0.5, 0.0), (0.0, 0.8), (0.5, 0.8), (1.0, 1.0)])

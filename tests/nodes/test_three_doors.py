@@ -4,21 +4,9 @@ import itertools
 
 import pytest
 import torch
+from closeness import assert_close, differs
 
 SETTINGS = {"cross_steps": 0.5, "self_steps": 0.5}
-
-
-def close(a, b, tolerance=1e-5):
-    return (a - b).norm() / b.norm() <= tolerance
-
-
-def differs(a, b):
-    return (a - b).norm() / b.norm() > 1e-4
-
-
-@pytest.fixture
-def layout(layout_of):
-    return layout_of("a dog")
 
 
 @pytest.fixture
@@ -65,9 +53,9 @@ def test_the_order_of_the_nodes_does_not_matter(chained, mix):
 
 def test_every_door_tells(chained, mix, encode, worded):
     all_three = mix(*chained("edit", "features"))
-    assert differs(all_three, mix(*chained("edit"))) and differs(all_three, mix(chained("features")[0], encode("a lion")))
-    assert differs(all_three, mix(*chained("edit", "features"), nu=1.0))
-    assert differs(mix(chained("features")[0], encode("a lion")), mix(worded, encode("a lion")))
+    assert differs(all_three, mix(*chained("edit")), by=1e-4) and differs(all_three, mix(chained("features")[0], encode("a lion")))
+    assert differs(all_three, mix(*chained("edit", "features"), nu=1.0), by=1e-4)
+    assert differs(mix(chained("features")[0], encode("a lion")), mix(worded, encode("a lion")), by=1e-4)
 
 
 def test_doors_that_are_shut_change_nothing(edit, follow, layout, mix, encode, worded):
@@ -114,7 +102,8 @@ def test_a_controlnet(run, chained, mix, encode, worded, random_controlnet):
         prompts = run("ControlNetApplyAdvanced", positive=positive, negative=encode(""), strength=strength, **inputs)
         return mix(model, *prompts)
 
-    assert differs(controlled(1.0), mix(model, positive)) and close(controlled(0.0), mix(model, positive))
+    assert differs(controlled(1.0), mix(model, positive), by=1e-4)
+    assert_close(controlled(0.0), mix(model, positive))
 
 
 def test_an_inpaint_mask(chained, sample, layout):
@@ -129,7 +118,7 @@ def test_a_batch_is_its_rows_alone(chained, mix):
     model, positive = chained("edit", "features")
     both = mix(model, positive, nu_map=torch.stack([torch.full((64, 64), nu) for nu in (0.3, 0.8)]))
     for row, nu in zip(both.split(1), (0.3, 0.8), strict=True):
-        assert close(row, mix(model, positive, nu=nu))
+        assert_close(row, mix(model, positive, nu=nu))
 
 
 def test_the_modular_sampler(run, chained, mix, layout, encode, sampling):
