@@ -1,42 +1,44 @@
 """Maps of where words are in a picture, gathered from cross-attention while sampling."""
 
 import math
+from collections.abc import Iterable
 
 from torch import Tensor
 from torch.nn import functional
 
 
 class MapStore:
-    """Word maps `[B, n, N]` of N places each, summed by N over layers and steps."""
+    """Word maps `[B, n, h, w]`, summed by their size over layers and steps: a model may work on a smaller picture for a while."""
 
     def __init__(self):
-        self.sums: dict[int, Tensor] = {}
-        self.counts: dict[int, int] = {}
+        self.sums: dict[tuple[int, int], Tensor] = {}
+        self.counts: dict[tuple[int, int], int] = {}
 
     def add(self, maps: Tensor) -> None:
-        places = maps.shape[-1]
-        self.sums[places] = self.sums.get(places, 0) + maps.float()
-        self.counts[places] = self.counts.get(places, 0) + 1
+        size = tuple(maps.shape[-2:])
+        self.sums[size] = self.sums.get(size, 0) + maps.float()
+        self.counts[size] = self.counts.get(size, 0) + 1
 
-    def mean(self, height: int, width: int, places: int) -> Tensor:
-        """`[B, n, h, w]`: the mean map at the resolution nearest to `places`, of a latent of `height` x `width`.
+    @property
+    def empty(self) -> bool:
+        return not self.sums
 
-        Raises ValueError when nothing was added.
-        """
-        if not self.sums:
-            raise ValueError("no attention map was recorded: sample with the recording model first")
-        nearest = min(self.sums, key=lambda there: abs(math.log(there / places)))
-        size = map_size(height, width, nearest)
-        return (self.sums[nearest] / self.counts[nearest]).unflatten(-1, size)
+    def mean(self, places: int) -> Tensor:
+        """`[B, n, h, w]`: the mean map of the size nearest to `places`. Raises ValueError when nothing was added."""
+        if self.empty:
+            raise ValueError("no attention map was recorded")
+        nearest = min(self.sums, key=lambda size: _ratio(math.prod(size), places))
+        return self.sums[nearest] / self.counts[nearest]
 
 
-def map_size(height: int, width: int, places: int) -> tuple[int, int]:
-    """How a UNet that halves a latent of `height` x `width` level by level lays out this number of places."""
-    while height * width > places:
-        height, width = (height + 1) // 2, (width + 1) // 2
-    if height * width != places:
-        raise ValueError(f"{places} places are no level of this latent")
-    return height, width
+def nearest_level(levels: Iterable[int], height: int, width: int, places: int) -> int:
+    """The one of `levels` whose number of places is nearest to `places`, where level l halves `height` x `width` l times."""
+    return min(levels, key=lambda level: _ratio(-(-height // 2**level) * -(-width // 2**level), places))
+
+
+def _ratio(a: int, b: int) -> float:
+    """How many times one is the other, whichever is larger."""
+    return max(a / b, b / a)
 
 
 def blend_mask(maps: Tensor, height: int, width: int, threshold: float = 0.3) -> Tensor:

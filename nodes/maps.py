@@ -5,6 +5,7 @@ from comfy_api.latest import io
 
 from .checks import check_choice, check_range
 from .host.edited_runs import record
+from .host.graph import place_of
 from .host.recordings import RESOLUTIONS, Recording
 from .overlay import draw_overlay
 from .sockets import clip_input
@@ -39,7 +40,7 @@ class CrossAttnRecord(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output("watched_model", display_name="model", tooltip="The model, watched. What it draws does not change."),
-                Maps.Output("recording", display_name="recording", tooltip="The maps of the last run, for Cross-Attn Maps."),
+                Maps.Output("recording", display_name="recording", tooltip="The maps of each run, for Cross-Attn Maps."),
             ],
         )
 
@@ -60,7 +61,7 @@ class CrossAttnMaps(io.ComfyNode):
             description="Shows for each word which part of the picture listens to it: one picture for each word, averaged over steps and layers.",
             inputs=[
                 Maps.Input("recording", tooltip="From Record Cross-Attn Maps, whose model has drawn the pictures."),
-                io.Image.Input("images", tooltip="The pictures of that run, decoded: a batch of as many as were sampled."),
+                io.Image.Input("images", tooltip="The pictures of a run of that model, decoded: a batch of as many as were sampled."),
                 io.Float.Input(
                     "opacity",
                     default=0.7,
@@ -70,18 +71,24 @@ class CrossAttnMaps(io.ComfyNode):
                     tooltip="How strongly the map covers the picture: 0 = the picture in grey, 1 = the map alone.",
                 ),
                 io.Boolean.Input("legend", default=True, tooltip="Write the word and the scale below each picture."),
+                io.Latent.Input(
+                    "latent",
+                    optional=True,
+                    tooltip="The sampler's latent that the pictures were decoded from. Only needed where the graph alone does not tell which run drew them, as behind a node that sorts or merges pictures.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
                     "overlays", display_name="image", tooltip="A picture for each word, for the first of the batch, then for the next."
                 )
             ],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
 
     @classmethod
-    def execute(cls, recording: Recording, images: torch.Tensor, opacity: float, legend: bool) -> io.NodeOutput:
+    def execute(cls, recording: Recording, images: torch.Tensor, opacity: float, legend: bool, latent: dict | None = None) -> io.NodeOutput:
         check_range("opacity", opacity, 0, 1)
-        maps = recording.maps()
+        maps = recording.maps_of_latents(latent["samples"]) if latent else recording.maps_of_pictures(*place_of(cls))
         if len(maps) != len(images):
             raise ValueError(f"images must be the pictures of the recorded run, {len(maps)}; got {len(images)}")
         overlays = [

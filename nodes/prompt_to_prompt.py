@@ -5,8 +5,10 @@ from comfy_api.latest import io
 from .checks import check_choice, check_range
 from .host.edited_runs import attach
 from .host.edits import EDITS, prompt_to_prompt
+from .host.graph import place_of
+from .host.node_text import tell
 from .host.prompts import encode
-from .host.telling import tell
+from .host.wiring import half_connected, unlike_the_layout
 from .sockets import Layout, clip_input, model_to_patch_input, share_of_steps_input
 
 
@@ -70,7 +72,7 @@ class PromptToPrompt(io.ComfyNode):
                 ),
                 io.Conditioning.Output("conditioning", display_name="conditioning", tooltip="The changed prompt, with its edit."),
             ],
-            hidden=[io.Hidden.unique_id],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
 
     @classmethod
@@ -96,5 +98,6 @@ class PromptToPrompt(io.ComfyNode):
         made, chosen = prompt_to_prompt(
             clip, layout, texts, conditioning, edit, cross_steps, self_steps, words=words, word_steps=word_steps, local_blend=local_blend
         )
-        tell(cls, f"edit: {chosen}")
+        said = [f"edit: {chosen}", *unlike_the_layout(clip, source_text, layout), *half_connected(*place_of(cls))]
+        tell(cls, "\n".join(said), mistaken=len(said) > 1)
         return io.NodeOutput(*attach(model, conditioning, made))

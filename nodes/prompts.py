@@ -5,8 +5,10 @@ from comfy_api.latest import io, ui
 from ..magicmix_core.prompts import Token, words_of
 from .host.edited_runs import attach
 from .host.edits import reweight
+from .host.graph import place_of
+from .host.node_text import tell
 from .host.prompts import encode, tokenize
-from .host.telling import tell
+from .host.wiring import half_connected
 from .sockets import clip_input, model_to_patch_input
 
 COLUMNS = ["index", "token", "word", "weight", "chunk"]
@@ -73,11 +75,14 @@ class CrossAttnReweight(io.ComfyNode):
                 ),
                 io.Conditioning.Output("conditioning", display_name="conditioning", tooltip="The prompt, with its scales."),
             ],
+            hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
 
     @classmethod
     def execute(cls, model, clip, text: str, words: str, scale: float) -> io.NodeOutput:
         conditioning = encode(clip, text)
+        for mistake in half_connected(*place_of(cls)):
+            tell(cls, mistake, mistaken=True)
         return io.NodeOutput(*attach(model, conditioning, reweight(clip, text, conditioning, words, scale)))
 
 

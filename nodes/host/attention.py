@@ -3,22 +3,22 @@
 Each changes q, k and v of the rows whose prompt is edited and then calls what stood there before, or the host's kernel.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import comfy.ldm.modules.attention
 import torch
+from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
 
 from ...magicmix_core.attention import edit_operands, scale_columns, word_maps
 from ...magicmix_core.maps import MapStore
-from .edits import PromptEdit
+from .edits import Before, PromptEdit
 from .features import Features
 from .recordings import Recording
 
 CALL = "magicmix_call"
 """The entry of a UNet call's transformer_options that holds its Call."""
-MOST_BLEND_PLACES = 32 * 32
 MOST_SELF_PLACES = 16 * 16
 """Self-attention is controlled up to this many places (arXiv 2208.01626, at 512 pixels), or a sixteenth of the latent's."""
 
@@ -27,22 +27,35 @@ Operands = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
+class Watched:
+    """A recorded prompt in a conditioning: its columns begin at `start` of `width`, its maps of the layers at `level` go to `store`."""
+
+    recording: Recording
+    start: int
+    width: int
+    level: int
+    store: MapStore
+
+
+@dataclass(frozen=True)
 class Call:
     """One UNet call: `front` rows of sources, then chunks of `batch` rows each, one chunk for a prompt.
 
-    By chunk: `edits`; `rows`, those of the source that is active; `blends`, which gather maps for a local blend; and
-    `recordings`, with the column where the recorded prompt begins and the width of its context. `features` that all chunks
-    take come with the rows of their source. `progress` is the fraction of the steps that are done. The host may have repeated
-    contexts to one width, which changes no attention.
+    By chunk: `edits`; `rows`, those of the source that is active; `governed`, the columns `[W]` that it governs; `blends`, which
+    gather maps of the layers at `blend_level` for a local blend; and `watched` prompts. `features` that all chunks take come
+    with the rows of their source. `before` tells how far the run has come. The host may have repeated contexts to one width,
+    which changes no attention.
     """
 
     front: int
     batch: int
-    progress: float
+    before: Before
     edits: dict[int, PromptEdit]
     rows: dict[int, slice]
+    governed: dict[int, Tensor]
     blends: dict[int, MapStore]
-    recordings: dict[int, list[tuple[Recording, int, int]]]
+    blend_level: int
+    watched: dict[int, list[Watched]]
     features: tuple[Features, slice] | None = None
 
     def chunks(self, x: Tensor) -> list[Tensor]:
@@ -50,26 +63,36 @@ class Call:
         return list(x[self.front :].split(self.batch))
 
     def source(self, rows: slice, *tensors: Tensor) -> tuple[Tensor, ...]:
-        """A source's rows of `tensors`, as many as a chunk has."""
-        return tuple(tensor[rows].expand(self.batch, -1, -1) for tensor in tensors)
+        """A source's rows of `tensors`, as many as a chunk has: one row serves them all."""
+        return tuple(tensor[rows].repeat(self.batch // (rows.stop - rows.start), 1, 1) for tensor in tensors)
 
     def operands(self, chunk: int, q: Tensor, k: Tensor, v: Tensor) -> list[Operands]:
         """What a chunk attends with, for values `v` `[batch, W, C]` of its context; attentions that add up. `q` and `k` are of all rows."""
         own = slice(self.front + chunk * self.batch, self.front + (chunk + 1) * self.batch)
-        if chunk in self.rows:
+        if chunk in self.rows and bool(self.governed[chunk].any()):
             edit = self.edits[chunk]
-            governed = self.progress < edit.source.cross_until
-            if bool(governed.any()):
-                width, source_width = edit.width, len(edit.source.mapping)
-                source = self.source(self.rows[chunk], q, k[:, :source_width])
-                return edit_operands(q[own], k[own, :width], v[:, :width], source, edit.source.mapping, governed)
+            width, source_width = edit.width, len(edit.source.mapping)
+            source = self.source(self.rows[chunk], q, k[:, :source_width])
+            return edit_operands(q[own], k[own, :width], v[:, :width], source, edit.source.mapping, self.governed[chunk])
         return [(q[own], k[own, : v.shape[1]], v)]
 
+    def tiled(self, tiles: int) -> "Call":
+        """The same call where every row has been cut into as many tiles, each a row of its own."""
 
-def cross_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
-    """The prompts' edits in one layer; `before` is the replacement that stood there."""
+        def cut(rows: slice) -> slice:
+            return slice(rows.start * tiles, rows.stop * tiles)
+
+        features = self.features and (self.features[0], cut(self.features[1]))
+        rows = {chunk: cut(there) for chunk, there in self.rows.items()}
+        return replace(self, front=self.front * tiles, batch=self.batch * tiles, rows=rows, features=features)
+
+
+def cross_attention(previous: Replacement | None, level: int, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
+    """The prompts' edits in one layer; `previous` is the replacement that stood there, `level` how often the layer's picture is halved."""
     call: Call = options[CALL]
-    _keep_maps(call, q, k, options)
+    _keep_maps(call, level, q, k, options)
+    if not call.front and not call.edits:
+        return (previous or kernel)(q, k, v, options)
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
     added = []
     for chunk, edit in call.edits.items():
@@ -79,30 +102,34 @@ def cross_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor,
             keys[chunk], values[chunk] = (each.repeat(1, v.shape[1] // each.shape[1], 1) for each in narrow)
             added += [(chunk, operands) for operands in rest]
     if not call.front:  # q and k are as they were
-        return (before or kernel)(q, k, torch.cat(values), options)
-    out = _attend(before, call.front, (q, k, v), (queries, keys, values), options)
+        return (previous or kernel)(q, k, torch.cat(values), options)
+    out = _attend(previous, call.front, (q, k, v), (queries, keys, values), options)
     for chunk, operands in added:
         start = call.front + chunk * call.batch
         out[start : start + call.batch] += kernel(*operands, options)
     return out
 
 
-def self_attention(before: Replacement | None, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
+def self_attention(previous: Replacement | None, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
     """A source's self-attention map: in layers of few places in place of an edited prompt's, in the blocks of features of all."""
     call: Call = options[CALL]
     if not call.front:
-        return (before or kernel)(q, k, v, options)
+        return (previous or kernel)(q, k, v, options)
+    tiles = len(q) // len(k)
+    if tiles > 1:  # HyperTile cuts the queries into tiles, and leaves it to the kernel to share out keys and values
+        call = call.tiled(tiles)
+        k, v = (tensor.reshape(len(q), -1, tensor.shape[-1]) for tensor in (k, v))
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
     height, width = options["original_shape"][-2:]
-    if q.shape[1] <= max(MOST_SELF_PLACES, height * width // 16):
+    if q.shape[1] * tiles <= max(MOST_SELF_PLACES, height * width // 16):
         for chunk in call.rows:
-            if call.progress < call.edits[chunk].source.self_until:
+            if call.before(call.edits[chunk].source.self_until):
                 queries[chunk], keys[chunk] = call.source(call.rows[chunk], q, k)
     if call.features is not None:
         features, rows = call.features
-        if features.attends(options["block"], call.progress):
+        if features.attends(options["block"], call.before):
             queries, keys = ([source] * len(queries) for source in call.source(rows, q, k))
-    return _attend(before, call.front, (q, k, v), (queries, keys, values), options)
+    return _attend(previous, call.front, (q, k, v), (queries, keys, values), options)
 
 
 def kernel(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
@@ -112,38 +139,50 @@ def kernel(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
     )
 
 
-def attention_places(unet) -> Iterator[tuple[str, int, int]]:
-    """(part, block, number in the block) of every transformer block, as the host names them to patches; none in other networks."""
-    if not hasattr(unet, "middle_block"):
-        return
-    parts = (("input", unet.input_blocks), ("middle", [unet.middle_block]), ("output", unet.output_blocks))
-    for part, blocks in parts:
+def attention_levels(unet) -> dict[tuple[str, int, int], int]:
+    """By (part, block, number in the block), as the host names transformer blocks to patches: how often their picture is halved.
+
+    Empty for other networks.
+    """
+    levels, level = {}, 0
+    middle = [unet.middle_block] if getattr(unet, "middle_block", None) is not None else []
+    for part, blocks in (
+        ("input", getattr(unet, "input_blocks", ())),
+        ("middle", middle),
+        ("output", getattr(unet, "output_blocks", ())),
+    ):
         for number, block in enumerate(blocks):
             for layer in block:
                 for index in range(len(getattr(layer, "transformer_blocks", ()))):
-                    yield part, number, index
+                    levels[part, number, index] = level
+            level += _contains(block, Downsample) - _contains(block, Upsample)
+    return levels
 
 
-def _keep_maps(call: Call, q: Tensor, k: Tensor, options: dict) -> None:
-    """Maps of this layer for local blends, each prompt's own; and for recordings, as edited."""
-    places, heads = q.shape[1], options["n_heads"]
+def _contains(block: torch.nn.Module, kind: type) -> bool:
+    return any(isinstance(module, kind) for module in block.modules())
+
+
+def _keep_maps(call: Call, level: int, q: Tensor, k: Tensor, options: dict) -> None:
+    """Maps `[batch, words, h, w]` of this layer for local blends, each prompt's own; and for recordings, as edited."""
+    heads, size = options["n_heads"], options["activations_shape"][-2:]
 
     def maps_of(operands: Callable[[Tensor], list[Operands]], columns: list, width: int) -> Tensor:
         def attend_to(values: Tensor) -> Tensor:
             return sum(kernel(*triple, options) for triple in operands(values.expand(call.batch, -1, -1)))
 
-        return word_maps(attend_to, columns, width, heads, q)
+        return word_maps(attend_to, columns, width, heads, q).unflatten(-1, size)
 
-    for chunk, store in call.blends.items():
-        if places <= MOST_BLEND_PLACES:
+    if level == call.blend_level:
+        for chunk, store in call.blends.items():
             own = call.chunks(q)[chunk], call.chunks(k)[chunk]
             sides = zip((call.source(call.rows[chunk], q, k), own), call.edits[chunk].source.blend, strict=True)
             store.add(torch.cat([maps_of(lambda v, qk=qk: [(*qk, v)], [columns], k.shape[1]) for qk, columns in sides if columns], 1))
-    for chunk, recordings in call.recordings.items():
-        for recording, start, width in recordings:
-            if places <= 2 * recording.places:
-                columns = [[start + column for column in group] for group in recording.columns]
-                recording.store.add(maps_of(lambda v, chunk=chunk: call.operands(chunk, q, k, v), columns, width))
+    for chunk, watched in call.watched.items():
+        for each in watched:
+            if level == each.level:
+                columns = [[each.start + column for column in group] for group in each.recording.columns]
+                each.store.add(maps_of(lambda v, chunk=chunk: call.operands(chunk, q, k, v), columns, each.width))
 
 
 def _scales(edit: PromptEdit, width: int) -> Tensor:
@@ -152,8 +191,8 @@ def _scales(edit: PromptEdit, width: int) -> Tensor:
     return torch.nn.functional.pad(scales, (0, width - len(scales)), value=1.0)
 
 
-def _attend(before: Replacement | None, front: int, whole: Operands, chunks: tuple[list, list, list], options: dict) -> Tensor:
-    if before is None:
+def _attend(previous: Replacement | None, front: int, whole: Operands, chunks: tuple[list, list, list], options: dict) -> Tensor:
+    if previous is None:
         return kernel(*(torch.cat([tensor[:front], *parts]) for tensor, parts in zip(whole, chunks, strict=True)), options)
-    out = before(*map(torch.cat, chunks), options)
+    out = previous(*map(torch.cat, chunks), options)
     return torch.cat([kernel(*(tensor[:front] for tensor in whole), options), out]) if front else out

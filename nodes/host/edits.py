@@ -22,9 +22,11 @@ from ...magicmix_core.prompts import (
     parse_words,
 )
 from ..checks import check_finite_number, check_range
-from .layouts import Layout
+from .layouts import Layout, RecordedLatents, check_has_prompt
 from .prompts import encode, tokenize
 
+Before = Callable[[float], bool]
+"""Whether a run has not yet come to this share of the model's timesteps, in [0, 1]: at 0 never, at 1 always."""
 KEY = "magicmix_edits"
 EDITS = ("auto", "swap", "refine")
 
@@ -33,11 +35,11 @@ EDITS = ("auto", "swap", "refine")
 class Source:
     """Where a Prompt-to-Prompt edit gets its maps: a layout's path, seen with a conditioning `[tensor, dict]`.
 
-    `mapping` is P `[W_source, W]`; `cross_until` `[W]` and `self_until` say for which fraction of the run it governs. `blend`
+    `mapping` is P `[W_source, W]`; `cross_until` `[W]` and `self_until` say for which share of the timesteps it governs. `blend`
     are the columns, in the source and in the target, of words whose place may change while the rest stays; none for no blend.
     """
 
-    layout: Layout
+    layout: RecordedLatents
     conditioning: list
     mapping: Tensor
     cross_until: Tensor
@@ -48,9 +50,18 @@ class Source:
     def blends(self) -> bool:
         return any(self.blend)
 
-    def active(self, progress: float) -> bool:
-        """Whether the source is needed when a fraction `progress` of the steps is done."""
-        return self.blends or progress < max(self.self_until, float(self.cross_until.max()))
+    @property
+    def until(self) -> float:
+        """For which share of the run its attention is needed."""
+        return max(self.self_until, float(self.cross_until.max()))
+
+    def active(self, before: Before) -> bool:
+        """Whether the source is needed, at a noise level that lies `before(share)` of the run's end or not."""
+        return self.blends or before(self.until)
+
+    def governed(self, before: Before) -> Tensor:
+        """`[W]`: whether it governs each of the target's columns."""
+        return torch.tensor([before(until) for until in self.cross_until.tolist()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +120,7 @@ def prompt_to_prompt(
 
     `words` re-weights, `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change. Raises ValueError for texts that `edit` cannot serve.
     """
+    check_has_prompt(layout)
     source, target = (tokenize(clip, text) for text in texts)
     if edit == "auto":
         edit = "swap" if is_swap(source, target) else "refine"
@@ -149,6 +161,15 @@ def _blend_columns(clip, source: list[Token], target: list[Token], words: str) -
 def stands_at(encoding: Tensor, context: Tensor, start: int) -> bool:
     """Whether `encoding` `[1, W, C]` stands in `context` `[1, W', C]` from column `start` on."""
     return torch.equal(context[:, start : start + encoding.shape[1]].cpu(), encoding.cpu())
+
+
+def first_difference(encoding: Tensor, context: Tensor) -> int:
+    """The first column in which `encoding` `[1, W, C]` is not `context` `[1, W', C]`; W where it is all the same."""
+    width = min(encoding.shape[1], context.shape[1])
+    if encoding.shape[2] != context.shape[2]:
+        return 0
+    same = torch.isclose(encoding[:1, :width].cpu(), context[:1, :width].cpu(), rtol=1e-3, atol=1e-4).all(2)[0]
+    return int(same.cumprod(0).sum()) if width < encoding.shape[1] or not bool(same.all()) else encoding.shape[1]
 
 
 def edit_of(conditioning: dict, known: Sequence[PromptEdit]) -> PromptEdit | None:

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from ...magicmix_core.blocks import feature_block, parse_blocks
-from .layouts import Layout, RecordedLatents
+from .edits import Before
+from .layouts import Layout, RecordedLatents, check_has_prompt
 
 
 @dataclass(frozen=True)
 class Features:
-    """What a run takes from `layout`: in which decoder blocks, and for which fraction of its steps."""
+    """What a run takes from `layout`: in which decoder blocks, and for which share of the timesteps."""
 
     layout: RecordedLatents
     attention_blocks: frozenset[int]
@@ -21,14 +22,15 @@ class Features:
     feature_blocks: frozenset[int]
     feature_until: float
 
-    def active(self, progress: float) -> bool:
-        """Whether the layout is needed when a fraction `progress` of the steps is done."""
-        return progress < max(self.attention_until, self.feature_until)
+    @property
+    def until(self) -> float:
+        """For which share of the run the layout is needed."""
+        return max(self.attention_until, self.feature_until)
 
-    def attends(self, block: tuple[str, int], progress: float) -> bool:
+    def attends(self, block: tuple[str, int], before: Before) -> bool:
         """Whether self-attention in `block`, as the host names it, is the layout's."""
         part, number = block
-        return part == "output" and number in self.attention_blocks and progress < self.attention_until
+        return part == "output" and number in self.attention_blocks and before(self.attention_until)
 
 
 def features_of(
@@ -38,10 +40,7 @@ def features_of(
 
     Raises ValueError for a model without a decoder with attention, blocks it does not have, and a layout without a prompt.
     """
-    if not isinstance(layout, RecordedLatents):
-        raise ValueError(
-            "layout must come from MagicMix Layout From Prompt or Layout Inversion: noise over a picture has no prompt of its own"
-        )
+    check_has_prompt(layout)
     if len(layout.conditioning) != 1:
         raise ValueError(f"layout must have been made with one prompt, got {len(layout.conditioning)} combined ones")
     decoder = getattr(model.model.diffusion_model, "output_blocks", ())
@@ -60,14 +59,14 @@ def features_of(
 
 
 @contextmanager
-def replaced_features(unet, features: Features, source: slice, front: int, progress: float) -> Iterator[None]:
+def replaced_features(unet, features: Features, source: slice, front: int, before: Before) -> Iterator[None]:
     """Inside, the residual branch of the feature blocks gives every row behind the first `front` what it gives those of `source`."""
 
     def replace(module, inputs, out: Tensor) -> Tensor:
         rows = out[source]
         return torch.cat([out[:front], rows.repeat((len(out) - front) // len(rows), 1, 1, 1)])
 
-    blocks = features.feature_blocks if progress < features.feature_until else ()
+    blocks = features.feature_blocks if before(features.feature_until) else ()
     handles = [unet.output_blocks[block][0].out_layers.register_forward_hook(replace) for block in blocks]
     try:
         yield

@@ -47,8 +47,8 @@ class LatentLayout:
         return ImageLayout(x0, NOISES[self.noise](lambda seed: spread(self._draw(seed)), self.seed), noising)
 
     def _draw(self, seed: int) -> Tensor:
-        """As the host's own KSampler draws it, so that rows of a batch keep their noise when alone."""
-        return comfy.sample.prepare_noise(self.samples, seed, self.latent.get("batch_index"))
+        """As the host's own KSampler draws it, so that rows of a batch keep their noise when alone; torch's global generator stays as it is."""
+        return comfy.sample.prepare_noise_inner(self.samples, torch.Generator().manual_seed(seed), self.latent.get("batch_index"))
 
 
 @dataclass(frozen=True)
@@ -84,3 +84,21 @@ class RecordedLatents:
 
 
 Layout = LatentLayout | RecordedLatents
+
+
+def check_has_prompt(layout: Layout) -> None:
+    """Raises ValueError for a layout that no prompt was drawn for."""
+    if not isinstance(layout, RecordedLatents):
+        raise ValueError(
+            "layout must come from MagicMix Layout From Prompt or Layout Inversion: noise over a picture has no prompt of its own"
+        )
+
+
+def same_path(a: Layout, b: RecordedLatents) -> bool:
+    """Whether `a` is `b`, or one made again alike: caches may have kept what was made of the first and not the first itself."""
+    return a is b or (
+        isinstance(a, RecordedLatents)
+        and a.latent_format == b.latent_format
+        and torch.equal(a.sigmas, b.sigmas)
+        and torch.equal(a.latents, b.latents)
+    )

@@ -1,6 +1,5 @@
 """The host's SAMPLER type: one that mixes a layout in, one that records its path, one that runs upwards."""
 
-import logging
 from functools import partial
 
 import comfy.samplers
@@ -12,7 +11,9 @@ from ...magicmix_core.mixing import Window, sample_mixed
 from ...magicmix_core.nu import BlendedNu, Nu
 from ...magicmix_core.recording import sample_recorded
 from ..checks import check_batch, check_choice, check_range, check_window
+from .edits import KEY
 from .layouts import Layout
+from .node_text import notes_of
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES
 SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
@@ -43,10 +44,17 @@ class MixingSampler(comfy.samplers.KSAMPLER):
         """As the host calls it, but with the executed sigmas only: they count the progress bar's steps."""
         window = self.window(model_wrap.inner_model.model_sampling)
         sigmas = window.executed(sigmas)
+        options = extra_args["model_options"]["transformer_options"]
         if self.k_max > self.k_min and not self.nu.keeps_content and window.mixed_steps(sigmas) == 0:
-            message = "MagicMix: no step lies between k_max %g and k_min %g, so nothing is mixed; take more steps or a wider window"
-            logging.warning(message, self.k_max, self.k_min)
-        extra_args["model_options"]["transformer_options"]["sample_sigmas"] = sigmas
+            notes_of(options).add(
+                f"no step lies between k_max {self.k_max:g} and k_min {self.k_min:g}, so nothing is mixed: take more steps or a wider window"
+            )
+        edited = any(KEY in conditioning for conditionings in model_wrap.conds.values() for conditioning in conditionings)
+        if edited and not model_wrap.model_patcher.get_attachment(KEY):
+            notes_of(options).add(
+                "the conditioning carries an edit that the model does not, so nothing is edited: connect the edit's model too"
+            )
+        options["sample_sigmas"] = sigmas
         return super().sample(model_wrap, sigmas, extra_args, *args, **kwargs)
 
     def sample_steps(self, model, x, sigmas, extra_args=None, callback=None, disable=None):

@@ -1,19 +1,18 @@
 """Extra rows in a UNet call: the layout's own latents, seen with its own prompt, so that others can attend as it does.
 
-They stand in front of the host's rows and are taken away from the result. Patches that are not ours never see them, since many
-count rows by prompts.
+They stand in front of the host's rows and are taken away from the result.
 """
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 import comfy.sampler_helpers
 import comfy.utils
 import torch
 from torch import Tensor
 
-from .layouts import Layout
+from .foreign_patches import hide_rows
+from .layouts import RecordedLatents
 
 PLACED = ("control", "area", "mask", "hooks", "start_percent", "end_percent")
 """What a conditioning says about where and when it counts: a source is seen whole."""
@@ -22,7 +21,7 @@ PLACED = ("control", "area", "mask", "hooks", "start_percent", "end_percent")
 class SourceRows:
     """The rows of one layout path: `count` of them, one for each picture of the layout."""
 
-    def __init__(self, guider, layout: Layout, conditioning: list, key: str):
+    def __init__(self, guider, layout: RecordedLatents, conditioning: list, key: str):
         """Has the host prepare `conditioning` `[tensor, dict]` under `key` along with the run's own."""
         context, more = conditioning
         kept = {name: value for name, value in more.items() if name not in PLACED}
@@ -68,7 +67,7 @@ def call_with_rows(
     """The UNet's result for the host's rows, called with those of `sources` in front."""
     front = [source.inputs(x, options["sigmas"][0]) for source in sources]
     count = sum(source.count for source in sources)
-    options = {**options, "patches": _hide(options.get("patches", {}), count, count + x.shape[0])}
+    options = {**options, "patches": hide_rows(options.get("patches", {}), count, count + x.shape[0])}
     result = execute(
         torch.cat([*(rows for rows, _, _ in front), x]),
         torch.cat([timesteps[:1].expand(count), timesteps]),
@@ -93,29 +92,3 @@ def _pad(residual: Tensor | None, count: int, rows: int) -> Tensor | None:
         return None
     residual = comfy.utils.repeat_to_batch_size(residual, rows)
     return torch.cat([residual.new_zeros(count, *residual.shape[1:]), residual])
-
-
-def _hide(patches: dict[str, list[Callable]], count: int, rows: int) -> dict[str, list[Callable]]:
-    """The patches, each given the host's rows only."""
-
-    def hidden(patch: Callable) -> Callable:
-        def call(*arguments: Any) -> Any:
-            whole = [value for value in arguments if isinstance(value, Tensor) and value.shape[0] == rows]
-            narrow = [value[count:] if isinstance(value, Tensor) and value.shape[0] == rows else value for value in arguments]
-            result = patch(*narrow)
-            if isinstance(result, Tensor):
-                return join(whole[0], result)
-            return tuple(value if value is None else join(before, value) for before, value in zip(whole, result, strict=True))
-
-        def join(before: Tensor, value: Tensor) -> Tensor:
-            if value.shape[1:] != before.shape[1:] or len(value) != rows - count:
-                culprit = getattr(patch, "__module__", None) or type(patch).__module__
-                raise ValueError(
-                    f"model: a patch of {culprit} changes how many places or tokens attention sees, so no layout can be followed with it:"
-                    " take it out of the graph"
-                )
-            return torch.cat([before[:count], value])
-
-        return call
-
-    return {name: [hidden(patch) for patch in listed] for name, listed in patches.items()}

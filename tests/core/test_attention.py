@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from magicmix_core.attention import edit_operands, scale_columns, word_maps
-from magicmix_core.maps import MapStore, blend_mask, map_size
+from magicmix_core.maps import MapStore, blend_mask, nearest_level
 
 HEADS, SIZE, PLACES, WIDTH = 3, 5, 12, 7
 
@@ -80,22 +80,25 @@ def test_word_maps_are_the_columns_of_explicit_maps(draw, groups):
 
 def test_maps_are_averaged_and_laid_out_at_the_nearest_resolution():
     store = MapStore()
-    store.add(torch.zeros(1, 1, 6))
-    store.add(torch.arange(6.0).reshape(1, 1, 6))
-    store.add(torch.ones(1, 1, 24))
-    assert store.mean(8, 12, 5)[0, 0].tolist() == [[0, 0.5, 1], [1.5, 2, 2.5]]
-    assert store.mean(8, 12, 200).shape == (1, 1, 4, 6)
+    store.add(torch.zeros(1, 1, 2, 3))
+    store.add(torch.arange(6.0).reshape(1, 1, 2, 3))
+    store.add(torch.ones(1, 1, 4, 6))
+    assert store.mean(5)[0, 0].tolist() == [[0, 0.5, 1], [1.5, 2, 2.5]]
+    assert store.mean(200).shape == (1, 1, 4, 6)
 
 
 def test_an_empty_store_says_so():
     with pytest.raises(ValueError, match="no attention map was recorded"):
-        MapStore().mean(8, 8, 16)
+        MapStore().mean(16)
+
+
+def test_the_level_nearest_to_the_wanted_number_of_places_is_taken():
+    assert [nearest_level((0, 1, 2), 64, 64, places) for places in (10_000, 4096, 1024, 300, 1)] == [0, 0, 1, 2, 2]
+    assert nearest_level((0, 1), 80, 80, 400) == 1
 
 
 def test_odd_sizes_are_halved_as_the_unet_halves_them():
-    assert map_size(13, 9, 7 * 5) == (7, 5)
-    with pytest.raises(ValueError, match="no level"):
-        map_size(8, 8, 15)
+    assert nearest_level((0, 1, 2), 13, 9, 7 * 5) == 1 and nearest_level((0, 1, 2), 13, 9, 4 * 3) == 2
 
 
 def test_a_blend_mask_is_where_any_word_is():

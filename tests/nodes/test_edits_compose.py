@@ -200,7 +200,7 @@ def test_recorded_maps_of_an_edit_between_prompts_of_unequal_widths(run, clip, e
     model, edited = edit("a dog", LONG, cross_steps=1.0)
     watched, recording = run("CrossAttnRecord", model=model, clip=clip, text=LONG, words="a, dog, and, cat", resolution="8")
     sample(watched, edited)
-    assert torch.isfinite(recording.maps()).all() and 0 < recording.maps().sum(1).max() <= 1
+    assert torch.isfinite(recording.runs[-1].maps).all() and 0 < recording.runs[-1].maps.sum(1).max() <= 1
 
 
 def test_a_layout_of_another_family_is_refused_before_sampling(edit, sample, layout_of):

@@ -54,7 +54,8 @@ def explicitly(model, encode, layout_of, explicit_maps):
         context = torch.cat([encode(text)[0][0] for text in (source, target, "")])
         x = layout.latents[0]
         for i, sigma in enumerate(layout.sigmas[:-1]):
-            with explicit_maps(cross if i < cross_steps * STEPS else None, sources_map if i < self_steps * STEPS else None):
+            until = (sigma > sampling.percent_to_sigma(share) for share in (cross_steps, self_steps))
+            with explicit_maps(*(change if lasts else None for change, lasts in zip((cross, sources_map), until, strict=True))):
                 rows = torch.cat([layout.latents[i], x, x]) / (1 + sigma**2) ** 0.5
                 _, cond, uncond = unet(rows, sampling.timestep(sigma).expand(3).float(), context=context).split(1)
             x = x + (uncond + CFG * (cond - uncond)) * (layout.sigmas[i + 1] - sigma)

@@ -4,7 +4,7 @@ import comfy.ldm.modules.attention
 import comfy.patcher_extension
 import pytest
 import torch
-from closeness import differs
+from closeness import assert_close, differs
 
 
 @pytest.fixture
@@ -99,14 +99,42 @@ def test_tokens_that_another_pack_appends_keep_their_weight(worded, reweight, sa
     assert differs(sample(*reweight("a lion", "lion:-2", model=patched)), sample(patched, positive))
 
 
-@pytest.mark.parametrize(
-    ("node", "settings"),
-    [("TomePatchModel", {"ratio": 0.3}), ("HyperTile", {"tile_size": 1, "swap_size": 2, "max_depth": 0, "scale_depth": False})],
-)
-def test_a_patch_that_changes_the_places_of_attention_is_refused(run, worded, all_doors, sample, node, settings):
-    (patched,) = run(node, model=worded, **settings)
-    with pytest.raises(ValueError, match="changes how many places or tokens attention sees, so no layout can be followed with it"):
-        sample(*all_doors(patched), {"samples": torch.zeros(1, 4, 8, 8)})
+def test_a_patch_that_merges_places_is_refused_by_its_nodes_name_before_sampling(run, worded, all_doors, sample, unet_rows):
+    (patched,) = run("TomePatchModel", model=worded, ratio=0.3)
+    model, positive = all_doors(patched)
+    unet_rows.clear()
+    with pytest.raises(ValueError, match="the node TomePatchModel changes how many places or tokens attention sees"):
+        sample(model, positive)
+    assert unet_rows == []
+
+
+def test_another_packs_merging_patch_is_refused_in_the_first_call(worded, all_doors, sample):
+    patched = worded.clone()
+    patched.set_model_attn1_patch(lambda q, k, v, options: (q[:, ::2], k, v))
+    patched.set_model_attn1_output_patch(lambda out, options: out.repeat_interleave(2, 1))
+    with pytest.raises(ValueError, match="model: a patch of .*test_patched_models changes how many places"):
+        sample(*all_doors(patched))
+
+
+SHRINK = {"block_number": 1, "downscale_factor": 2.0, "start_percent": 0.0, "end_percent": 0.35, "downscale_after_skip": True}
+PATCHES = {
+    "HyperTile": {"tile_size": 32, "swap_size": 1, "max_depth": 0, "scale_depth": False},
+    "PatchModelAddDownscale": SHRINK | {"downscale_method": "bicubic", "upscale_method": "bicubic"},
+}
+
+
+@pytest.mark.parametrize("node", PATCHES)
+def test_deep_shrink_and_hypertile_treat_a_layouts_row_as_any_other(run, worded, layout_of, edit, follow, encode, sample, node):
+    """The layout's own prompt as target, at guidance 1, is the layout that was recorded with the patch."""
+    (patched,) = run(node, model=worded, **PATCHES[node])
+    latent = {"samples": torch.zeros(2, 4, 16, 16)}
+    layout = layout_of("a dog", latent, patched, cfg=1.0)
+    same = edit("a dog", "a dog", layout, model=patched, cross_steps=1.0, self_steps=1.0)
+    assert differs(sample(patched, encode("a dog"), latent), sample(worded, encode("a dog"), latent))
+    assert_close(sample(*same, latent, cfg=1.0), layout.samples)
+    followed = follow(layout, patched, attention_steps=1.0, feature_steps=1.0)
+    assert_close(sample(followed, encode("a dog"), latent, cfg=1.0), layout.samples)
+    assert differs(sample(*edit("a dog", "a lion", layout, model=patched), latent), layout.samples)
 
 
 def test_a_clone_does_the_same(worded, all_doors, sample):

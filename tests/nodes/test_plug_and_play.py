@@ -40,11 +40,11 @@ def explicitly(model, encode, layout_of, monkeypatch):
         for i, sigma in enumerate(layout.sigmas[:-1]):
             rows = torch.cat([layout.latents[i], x, x]) / (1 + sigma**2) ** 0.5
             with torch.no_grad(), monkeypatch.context() as patch:
-                if i < attention_steps * STEPS:
+                if sigma > sampling.percent_to_sigma(attention_steps):
                     for number in attention_blocks:
                         for block in unet.output_blocks[number][1].transformer_blocks:
                             patch.setattr(block.attn1, "forward", attention.__get__(block.attn1))
-                if i < feature_steps * STEPS:
+                if sigma > sampling.percent_to_sigma(feature_steps):
                     block = unet.output_blocks[feature_block][0]
                     patch.setattr(block, "_forward", residual.__get__(block))
                 _, cond, uncond = unet(rows, sampling.timestep(sigma).expand(3).float(), context=context).split(1)

@@ -116,7 +116,7 @@ def test_recorded_maps_are_the_explicit_ones(run, worded, draw, record):
     whole = torch.stack(maps).mean(0)
     expected = torch.stack([whole[..., [2, 3]].sum(-1), whole[..., 1]], 1).unflatten(-1, (8, 8))
     assert len(maps) > 3
-    torch.testing.assert_close(recording.maps().double(), expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(recording.runs[-1].maps.double(), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_watched_run_is_the_plain_run(draw, record):
@@ -139,11 +139,11 @@ def test_each_picture_has_an_overlay_for_each_word(run, draw, record):
 def test_a_recording_holds_the_last_run(draw, record):
     model, recording = record("a lion")
     draw("a lion", model=model)
-    first = recording.maps()
+    first = recording.runs[-1].maps
     draw("a lion", rows=2, model=model)
-    assert recording.maps().shape[0] == 2
+    assert recording.runs[-1].maps.shape[0] == 2
     draw("a lion", model=model)
-    assert torch.equal(recording.maps(), first)
+    assert torch.equal(recording.runs[-1].maps, first)
 
 
 def test_nothing_recorded_yet_says_so(run, record):
@@ -165,6 +165,6 @@ def test_the_words_are_where_the_attention_is(run):
     positive, negative = (run("CLIPTextEncode", clip=clip, text=text)[0] for text in ("a crown", ""))
     inputs = {"positive": positive, "negative": negative, "latent_image": {"samples": torch.zeros(1, 4, 16, 16)}}
     run("KSampler", model=watched, **inputs, **SETTINGS | {"steps": 8, "cfg": 4.0})
-    maps = recording.maps()[0]
+    maps = recording.runs[-1].maps[0]
     assert recording.words == ["a", "crown"] and maps.amax() > 1.5 * maps.mean()
     assert torch.corrcoef(maps.flatten(1))[0, 1] < 0.95

@@ -1,0 +1,47 @@
+"""What a graph connects otherwise than its user will have meant, in words for the node that is concerned."""
+
+from collections.abc import Mapping
+
+from ...magicmix_core.prompts import words_of
+from .edits import first_difference
+from .graph import links_of, name_of, output_type, upstream
+from .layouts import RecordedLatents
+from .prompts import encode, tokenize
+
+CHOSEN_ANEW = "a text with {a|b} is chosen anew in every node: write it once and connect it to both"
+
+
+def half_connected(graph: Mapping[str, dict], node_id: str | None) -> list[str]:
+    """Where the edit of this node, model and conditioning its first two outputs, goes with one of them only and so does nothing.
+
+    What samples has an input of each kind. Empty outside a graph.
+    """
+    found, whole = [], False
+    for other in graph:
+        links = links_of(graph, other).values()
+        kinds = {kind: [link for link in links if output_type(graph, link) == kind] for kind in ("MODEL", "CONDITIONING")}
+        if not all(kinds.values()):
+            continue
+        reached = [
+            any((node_id, output) in upstream(graph, link, kind) for link in kinds[kind])
+            for output, kind in enumerate(("MODEL", "CONDITIONING"))
+        ]
+        whole = whole or all(reached)
+        if any(reached) and not all(reached):
+            found.append((name_of(graph[other]["class_type"]), reached[0]))
+    return [
+        f"{name} gets this node's {'model' if has_model else 'conditioning'} but not its {'conditioning' if has_model else 'model'}, so nothing is edited there: connect both"
+        for name, has_model in dict.fromkeys(found)
+        if not (has_model and whole)  # a model that is edited for one prompt may well draw another one too
+    ]
+
+
+def unlike_the_layout(clip, source_text: str, layout: RecordedLatents) -> list[str]:
+    """Whether `source_text` is another prompt than the one the layout was made with."""
+    encoding = encode(clip, source_text)[0][0]
+    same = max(first_difference(encoding, context) for context, _ in layout.conditioning)
+    if same == encoding.shape[1]:
+        return []
+    word = next((word.text for word in words_of(tokenize(clip, source_text)) if same in word.columns), None)
+    begins = f", from {word!r} on" if word else ""
+    return [f"source_text is not the prompt that the layout was made with{begins} ({CHOSEN_ANEW})"]
