@@ -17,7 +17,7 @@ from websockets.sync.client import connect
 Graph = dict[str, dict]
 Event = tuple[str, dict]
 
-PREVIEW = b"\x00\x00\x00\x01"  # how a binary message begins that holds a preview; others hold text
+PREVIEW, TEXT = b"\x00\x00\x00\x01", b"\x00\x00\x00\x03"  # how a binary message begins that holds a preview, or a node's text
 
 
 class GraphError(Exception):
@@ -36,6 +36,8 @@ class Run:
     events: list[Event] = field(default_factory=list)
     previews: list[bytes] = field(default_factory=list)
     outputs: dict[str, dict] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+    """What nodes last said of themselves, by node id."""
 
 
 def inputs_of(graph: Graph, class_type: str) -> dict:
@@ -108,6 +110,9 @@ class ComfyClient:
             if isinstance(message, bytes):
                 if message.startswith(PREVIEW):
                     run.previews.append(message[8:])  # behind four more bytes that name its picture format
+                elif message.startswith(TEXT):
+                    end = 8 + int.from_bytes(message[4:8], "big")  # of the node's id, whose length stands before it
+                    run.texts[message[8:end].decode()] = message[end:].decode()
                 continue
             event = json.loads(message)
             kind, data = event["type"], event["data"]

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 
+from comfy_execution.utils import get_executing_context
+
 from ...magicmix_core.prompts import words_of
 from .edits import first_difference
-from .graph import links_of, name_of, output_type, upstream
+from .graph import links_of, name_of, output_type, running_graph, upstream
 from .layouts import RecordedLatents
 from .prompts import encode, tokenize
 
@@ -34,6 +36,12 @@ def half_connected(graph: Mapping[str, dict], node_id: str | None) -> list[str]:
         for name, has_model in dict.fromkeys(found)
         if not (has_model and whole)  # a model that is edited for one prompt may well draw another one too
     ]
+
+
+def half_connected_here() -> str:
+    """The same for the node that the host is looking at, whose inputs it has not made yet."""
+    context = get_executing_context()
+    return "\n".join(half_connected(running_graph(context.prompt_id), context.node_id)) if context else ""
 
 
 def unlike_the_layout(clip, source_text: str, layout: RecordedLatents) -> list[str]:
