@@ -18,17 +18,17 @@ def scale_columns(v: Tensor, scales: Tensor) -> Tensor:
 
 
 def edit_operands(
-    q: Tensor, k: Tensor, v: Tensor, source: tuple[Tensor, Tensor], mapping: Tensor, governed: Tensor
+    q: Tensor, k: Tensor, v: Tensor, source: tuple[Tensor, Tensor], mapping: Tensor | None, own: Tensor | None
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
-    """Operands (q, k, v) whose attentions add up to `(M_source P diag(g) + M diag(1 - g)) v`: one triple or two.
+    """Operands (q, k, v) whose attentions add up to `(M_source A + M diag(1 - g)) v`, where `A = P diag(g)`: one triple or two.
 
-    `source` holds the source's q `[B, N, C]` and k `[B, W_source, C]`, `mapping` is P `[W_source, W]`, `governed` is g `[W]`. The
-    second triple, the target's own map, is left out when the source governs every column.
+    `source` holds the source's q `[B, N, C]` and k `[B, W_source, C]`; P maps its columns to the target's, of which it governs
+    those where g is 1. `mapping` is A `[W_source, W]`, None for the identity; `own` is 1 - g `[W]`, the columns that keep the
+    target's own map, None where there are none.
     """
-    g = governed.to(v)[:, None]
-    operands = [(*source, mapping.to(v) @ (v * g))]
-    if not bool(governed.all()):
-        operands.append((q, k, v * (1 - g)))
+    operands = [(*source, v if mapping is None else mapping.to(v) @ v)]
+    if own is not None:
+        operands.append((q, k, v * own.to(v)[:, None]))
     return operands
 
 

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ...magicmix_core.attention import edit_operands, scale_columns, word_maps
 from ...magicmix_core.maps import MapStore
-from .edits import Before, PromptEdit
+from .edits import Before
 from .features import Features
+from .placed_edits import PlacedEdit
 from .recordings import Recording
 
 CALL = "magicmix_call"
@@ -41,8 +42,8 @@ class Watched:
 class Call:
     """One UNet call: `front` rows of sources, then chunks of `batch` rows each, one chunk for a prompt.
 
-    By chunk: `edits`; `rows`, those of the source that is active; `governed`, the columns `[W]` that it governs; `blends`, which
-    gather maps of the layers at `blend_level` for a local blend; and `watched` prompts. `features` that all chunks take come
+    By chunk: `edits`; `rows`, those of the source that is active; `operators`, what it does to the columns that it governs, if
+    any; `blends`, which gather maps of the layers at `blend_level` for a local blend; and `watched` prompts. `features` that all chunks take come
     with the rows of their source. `before` tells how far the run has come. The host may have repeated contexts to one width,
     which changes no attention.
     """
@@ -50,9 +51,9 @@ class Call:
     front: int
     batch: int
     before: Before
-    edits: dict[int, PromptEdit]
+    edits: dict[int, PlacedEdit]
     rows: dict[int, slice]
-    governed: dict[int, Tensor]
+    operators: dict[int, tuple[Tensor | None, Tensor | None] | None]
     blends: dict[int, MapStore]
     blend_level: int
     watched: dict[int, list[Watched]]
@@ -69,11 +70,11 @@ class Call:
     def operands(self, chunk: int, q: Tensor, k: Tensor, v: Tensor) -> list[Operands]:
         """What a chunk attends with, for values `v` `[batch, W, C]` of its context; attentions that add up. `q` and `k` are of all rows."""
         own = slice(self.front + chunk * self.batch, self.front + (chunk + 1) * self.batch)
-        if chunk in self.rows and bool(self.governed[chunk].any()):
-            edit = self.edits[chunk]
-            width, source_width = edit.width, len(edit.source.mapping)
-            source = self.source(self.rows[chunk], q, k[:, :source_width])
-            return edit_operands(q[own], k[own, :width], v[:, :width], source, edit.source.mapping, self.governed[chunk])
+        operators = self.operators.get(chunk)
+        if operators is not None:
+            edit = self.edits[chunk].edit
+            source = self.source(self.rows[chunk], q, k[:, : len(edit.source.mapping)])
+            return edit_operands(q[own], k[own, : edit.width], v[:, : edit.width], source, *operators)
         return [(q[own], k[own, : v.shape[1]], v)]
 
     def tiled(self, tiles: int) -> "Call":
@@ -96,8 +97,10 @@ def cross_attention(previous: Replacement | None, level: int, q: Tensor, k: Tens
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
     added = []
     for chunk, edit in call.edits.items():
-        values[chunk] = scale_columns(values[chunk], _scales(edit, v.shape[1]))
-        if chunk in call.rows:
+        scales = edit.scales(v.shape[1])
+        if scales is not None:
+            values[chunk] = scale_columns(values[chunk], scales)
+        if call.operators.get(chunk) is not None:
             (queries[chunk], *narrow), *rest = call.operands(chunk, q, k, values[chunk])
             keys[chunk], values[chunk] = (each.repeat(1, v.shape[1] // each.shape[1], 1) for each in narrow)
             added += [(chunk, operands) for operands in rest]
@@ -113,22 +116,21 @@ def cross_attention(previous: Replacement | None, level: int, q: Tensor, k: Tens
 def self_attention(previous: Replacement | None, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
     """A source's self-attention map: in layers of few places in place of an edited prompt's, in the blocks of features of all."""
     call: Call = options[CALL]
-    if not call.front:
-        return (previous or kernel)(q, k, v, options)
     tiles = len(q) // len(k)
+    height, width = options["original_shape"][-2:]
+    small = q.shape[1] * tiles <= max(MOST_SELF_PLACES, height * width // 16)
+    edited = [chunk for chunk in call.rows if small and call.before(call.edits[chunk].edit.source.self_until)]
+    followed = call.features is not None and call.features[0].attends(options["block"], call.before)
+    if not call.front or (previous is None and not edited and not followed):
+        return (previous or kernel)(q, k, v, options)
     if tiles > 1:  # HyperTile cuts the queries into tiles, and leaves it to the kernel to share out keys and values
         call = call.tiled(tiles)
         k, v = (tensor.reshape(len(q), -1, tensor.shape[-1]) for tensor in (k, v))
     queries, keys, values = (call.chunks(tensor) for tensor in (q, k, v))
-    height, width = options["original_shape"][-2:]
-    if q.shape[1] * tiles <= max(MOST_SELF_PLACES, height * width // 16):
-        for chunk in call.rows:
-            if call.before(call.edits[chunk].source.self_until):
-                queries[chunk], keys[chunk] = call.source(call.rows[chunk], q, k)
-    if call.features is not None:
-        features, rows = call.features
-        if features.attends(options["block"], call.before):
-            queries, keys = ([source] * len(queries) for source in call.source(rows, q, k))
+    for chunk in edited:
+        queries[chunk], keys[chunk] = call.source(call.rows[chunk], q, k)
+    if followed:
+        queries, keys = ([source] * len(queries) for source in call.source(call.features[1], q, k))
     return _attend(previous, call.front, (q, k, v), (queries, keys, values), options)
 
 
@@ -176,19 +178,13 @@ def _keep_maps(call: Call, level: int, q: Tensor, k: Tensor, options: dict) -> N
     if level == call.blend_level:
         for chunk, store in call.blends.items():
             own = call.chunks(q)[chunk], call.chunks(k)[chunk]
-            sides = zip((call.source(call.rows[chunk], q, k), own), call.edits[chunk].source.blend, strict=True)
+            sides = zip((call.source(call.rows[chunk], q, k), own), call.edits[chunk].edit.source.blend, strict=True)
             store.add(torch.cat([maps_of(lambda v, qk=qk: [(*qk, v)], [columns], k.shape[1]) for qk, columns in sides if columns], 1))
     for chunk, watched in call.watched.items():
         for each in watched:
             if level == each.level:
                 columns = [[each.start + column for column in group] for group in each.recording.columns]
                 each.store.add(maps_of(lambda v, chunk=chunk: call.operands(chunk, q, k, v), columns, each.width))
-
-
-def _scales(edit: PromptEdit, width: int) -> Tensor:
-    """`[width]`, for a context that the host has repeated, and to which others may have added tokens of their own."""
-    scales = edit.scales.repeat(width // edit.width)
-    return torch.nn.functional.pad(scales, (0, width - len(scales)), value=1.0)
 
 
 def _attend(previous: Replacement | None, front: int, whole: Operands, chunks: tuple[list, list, list], options: dict) -> Tensor:

@@ -19,6 +19,7 @@ from .features import Features, replaced_features
 from .foreign_patches import check_merges_nothing
 from .layouts import RecordedLatents, same_path
 from .node_text import notes_of
+from .placed_edits import PlacedEdit
 from .recordings import Recording
 from .run_checks import check_sampler, check_start, where_the_text_differs
 from .samplers import BLEND
@@ -87,6 +88,7 @@ class EditedRun:
         self.sources: list[SourceRows] = []
         self.source_of: dict[object, SourceRows] = {}
         self.blends: dict = {}
+        self.placed: dict[PromptEdit, PlacedEdit] = {}
         self.begun = False
         edits, recordings = (guider.model_patcher.get_attachment(key) or () for key in (KEY, RECORDINGS))
         self.features: Features | None = guider.model_patcher.get_attachment(FEATURES)
@@ -118,7 +120,7 @@ class EditedRun:
         found = [
             Watched(recording, start, width, self._level(recording.places), store)
             for recording, store in self.recordings.items()
-            for start in range(width)
+            for start in range(width - recording.encoding.shape[1] + 1)
             if stands_at(recording.encoding, context, start)
         ]
         edit = edit_of(conditioning, edits)
@@ -212,8 +214,8 @@ class EditedRun:
         def by_chunk(table: dict) -> dict:
             return {chunk: table[uuid] for chunk, uuid in enumerate(transformer_options["uuids"]) if uuid in table}
 
-        edits = by_chunk(self.edits)
-        active = {chunk: source for chunk, source in by_chunk(self.source_of).items() if edits[chunk].source.active(self.before)}
+        edits = {chunk: self._placed(edit, x) for chunk, edit in by_chunk(self.edits).items()}
+        active = {chunk: source for chunk, source in by_chunk(self.source_of).items() if edits[chunk].edit.source.active(self.before)}
         features = self.features if self.features is not None and self.before(self.features.until) else None
         wanted = {*active.values(), *([self.feature_rows] if features else [])}
         sources = [source for source in self.sources if source in wanted]
@@ -226,7 +228,7 @@ class EditedRun:
             before=self.before,
             edits=edits,
             rows={chunk: places[source] for chunk, source in active.items()},
-            governed={chunk: edits[chunk].source.governed(self.before) for chunk in active},
+            operators={chunk: edits[chunk].operators(self.before) for chunk in active},
             blends={chunk: store for chunk, store in by_chunk(self.blends).items() if chunk in active},
             blend_level=self._level(self.blend_places),
             watched=by_chunk(self.watched),
@@ -240,6 +242,11 @@ class EditedRun:
         self.begun = True
         with replaced_features(executor.class_obj, *call.features, front, self.before) if call.features else nullcontext():
             return call_with_rows(sources, executor, *arguments, **more)
+
+    def _placed(self, edit: PromptEdit, x: Tensor) -> PlacedEdit:
+        if edit not in self.placed or not self.placed[edit].fits(x):
+            self.placed[edit] = PlacedEdit(edit, x)
+        return self.placed[edit]
 
     def blend(self, like: Tensor) -> Tensor | None:
         """Where the picture may change so far, `[B, 1, H, W]` for the latent `like`, 1 or 0; None as long as it may everywhere."""

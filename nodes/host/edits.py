@@ -59,10 +59,6 @@ class Source:
         """Whether the source is needed, at a noise level that lies `before(share)` of the run's end or not."""
         return self.blends or before(self.until)
 
-    def governed(self, before: Before) -> Tensor:
-        """`[W]`: whether it governs each of the target's columns."""
-        return torch.tensor([before(until) for until in self.cross_until.tolist()])
-
 
 @dataclass(frozen=True, eq=False)
 class PromptEdit:

@@ -26,7 +26,7 @@ def place_of(node) -> tuple[dict[str, dict], str | None]:
 def running_graph(prompt_id: str) -> dict[str, dict]:
     """The graph that the host's queue is executing under this id; empty where there is no such queue."""
     queue = getattr(getattr(server.PromptServer, "instance", None), "prompt_queue", None)
-    for _, running_id, graph, *_ in [] if queue is None else list(queue.currently_running.values()):
+    for _, running_id, graph, *_ in [] if queue is None else list(getattr(queue, "currently_running", {}).values()):
         if running_id == prompt_id:
             return graph
     return {}

@@ -43,17 +43,16 @@ def test_scaling_values_is_scaling_the_maps_columns(draw):
     close(attend(q, k, scale_columns(v, s)), apply_map(explicit_map(q, k) * s, v))
 
 
-def edited(q, k, v, source, mapping, governed):
-    return sum(attend(*operands) for operands in edit_operands(q, k, v, source, mapping, governed))
+def edited(q, k, v, source, mapping, own=None):
+    return sum(attend(*operands) for operands in edit_operands(q, k, v, source, mapping, own))
 
 
 def test_a_whole_map_is_replaced_by_one_attention(draw):
     """Word swap, arXiv 2208.01626, section 3.2: M* = M_source P."""
     q, k, v, source = draw(PLACES), draw(WIDTH), draw(WIDTH), (draw(PLACES), draw(9))
     mapping = torch.rand(9, WIDTH, dtype=torch.float64)
-    governed = torch.ones(WIDTH, dtype=torch.float64)
-    assert len(edit_operands(q, k, v, source, mapping, governed)) == 1
-    close(edited(q, k, v, source, mapping, governed), apply_map(explicit_map(*source) @ mapping, v))
+    assert len(edit_operands(q, k, v, source, mapping, None)) == 1
+    close(edited(q, k, v, source, mapping), apply_map(explicit_map(*source) @ mapping, v))
 
 
 def test_governed_columns_follow_the_source_and_the_others_stay(draw):
@@ -61,13 +60,14 @@ def test_governed_columns_follow_the_source_and_the_others_stay(draw):
     q, k, v, source = draw(PLACES), draw(WIDTH), draw(WIDTH), (draw(PLACES), draw(9))
     mapping, governed = torch.rand(9, WIDTH, dtype=torch.float64), torch.tensor([1, 0, 1, 1, 0, 0, 1], dtype=torch.float64)
     expected = torch.where(governed.bool(), explicit_map(*source) @ mapping, explicit_map(q, k))
-    close(edited(q, k, v, source, mapping, governed), apply_map(expected, v))
+    close(edited(q, k, v, source, mapping * governed, 1 - governed), apply_map(expected, v))
 
 
 def test_the_source_as_its_own_target_changes_nothing(draw):
     q, k, v = draw(PLACES), draw(WIDTH), draw(WIDTH)
-    identity, all_of_it = torch.eye(WIDTH, dtype=torch.float64), torch.ones(WIDTH, dtype=torch.float64)
-    assert torch.equal(edited(q, k, v, (q, k), identity, all_of_it), attend(q, k, v))
+    identity = torch.eye(WIDTH, dtype=torch.float64)
+    assert torch.equal(edited(q, k, v, (q, k), identity), attend(q, k, v))
+    assert torch.equal(edited(q, k, v, (q, k), None), attend(q, k, v))
 
 
 @pytest.mark.parametrize("groups", [[[2]], [[0], [1, 4], [6]], [[n % WIDTH] for n in range(12)]], ids=["one", "several", "more than fit"])
