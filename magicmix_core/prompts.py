@@ -5,10 +5,18 @@ A prompt's encoding has one row, and so every attention map one column, for each
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from .alignment import common_subsequence, differences
+
+MOST_ALIGNED = 4000
+"""Prompts of more tokens are not aligned: their correspondence would fill memory, and take more than a second."""
+MOST_NAMED = 1000
+"""More words than these are not looked for: each takes the tokenizer's time."""
+MOST_LISTED = 100
 
 
 @dataclass(frozen=True)
@@ -55,67 +63,86 @@ def words_of(tokens: Sequence[Token]) -> list[Word]:
     ]
 
 
-def occurrences(tokens: Sequence[Token], phrase: Sequence[Token]) -> list[int]:
-    """The columns of every occurrence of `phrase`, a tokenized prompt of one or more words, as whole words; empty for none."""
-    words, wanted = words_of(tokens), [word.keys for word in words_of(phrase)]
-    found = [
-        column
-        for start in range(len(words) - len(wanted) + 1)
-        if wanted and [word.keys for word in words[start : start + len(wanted)]] == wanted
-        for word in words[start : start + len(wanted)]
-        for column in word.columns
-    ]
-    return sorted(set(found))
+class WordFinder:
+    """Finds words in a prompt, however many are asked for."""
+
+    def __init__(self, tokens: Sequence[Token]):
+        self.words = words_of(tokens)
+        self._starts: dict[tuple[Hashable, ...], list[int]] = {}
+        for place, word in enumerate(self.words):
+            self._starts.setdefault(word.keys, []).append(place)
+
+    def occurrences(self, phrase: Sequence[Token]) -> list[int]:
+        """The columns of every occurrence of `phrase`, a tokenized prompt of one or more words, as whole words; empty for none."""
+        wanted = [word.keys for word in words_of(phrase)]
+        # The rarest word says where the phrase can be at all.
+        offset = min(range(len(wanted)), key=lambda n: len(self._starts.get(wanted[n], ())), default=0)
+        found: set[int] = set()
+        for place in self._starts.get(wanted[offset], ()) if wanted else ():
+            start = place - offset
+            if start >= 0 and [word.keys for word in self.words[start : start + len(wanted)]] == wanted:
+                found.update(range(start, start + len(wanted)))
+        return sorted(column for place in found for column in self.words[place].columns)
+
+    def find(self, phrase: Sequence[Token], name: str) -> list[int]:
+        """The columns of every occurrence of `phrase`. Raises ValueError that lists the prompt's words when there is none."""
+        found = self.occurrences(phrase)
+        if not found:
+            known = list(dict.fromkeys(word.text for word in self.words))
+            there = ", ".join(known[:MOST_LISTED]) or "none, it is empty"
+            there += f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
+            raise ValueError(f"{name!r} is not a word of the prompt; its words are: {there}")
+        return found
 
 
-def find_columns(tokens: Sequence[Token], phrase: Sequence[Token], name: str) -> list[int]:
-    """The columns of every occurrence of `phrase`. Raises ValueError that lists the prompt's words when there is none."""
-    found = occurrences(tokens, phrase)
-    if not found:
-        there = ", ".join(dict.fromkeys(word.text for word in words_of(tokens))) or "none, it is empty"
-        raise ValueError(f"{name!r} is not a word of the prompt; its words are: {there}")
-    return found
-
-
-def parse_words(text: str, default: float) -> list[tuple[str, float]]:
+def parse_words(text: str, default: float, name: str = "words") -> list[tuple[str, float]]:
     """`tiger:1.5, stripes` as `[("tiger", 1.5), ("stripes", default)]`, separated by commas or line ends; a word said twice is
-    taken once, as it was said last."""
+    taken once, as it was said last.
+
+    Raises ValueError naming the input `name` for a number without a word, and for too many words.
+    """
     words: dict[str, float] = {}
     for part in text.replace("\n", ",").split(","):
-        name, _, number = part.rpartition(":")
+        word, _, number = part.rpartition(":")
         try:
-            name, value = name.strip(), float(number)
+            word, value = word.strip(), float(number)
         except ValueError:  # no number behind the colon, or no colon: all of it is the word
-            name, value = part.strip(), default
-        if name:
-            words[name] = value
+            word, value = part.strip(), default
+        if word:
+            words[word] = value
         elif part.strip():
-            raise ValueError(f"words must be written as word or word:number, separated by commas; got {part.strip()!r}")
+            raise ValueError(f"{name} must be written as word or word:number, separated by commas; got {part.strip()!r}")
+    if len(words) > MOST_NAMED:
+        raise ValueError(f"{name} must be at most {MOST_NAMED} words, got {len(words)}")
     return list(words.items())
 
 
-def correspond_by_swap(source: Sequence[Token], target: Sequence[Token]) -> Correspondence:
-    """Word swap (Prompt-to-Prompt, arXiv 2208.01626, section 3.2): a swapped word takes the map of the word it stands in for.
+def check_alignable(name: str, tokens: Sequence[Token]) -> None:
+    """Raises ValueError for a prompt, the input `name`, that is too long to be aligned."""
+    count = sum(token.word is not None for token in tokens)
+    if count > MOST_ALIGNED:
+        raise ValueError(f"{name} must have at most {MOST_ALIGNED} tokens to be compared with another prompt, got {count}")
 
-    Between words of unequal token counts the source's attention is shared out evenly over the target's tokens, so that a
-    row of `M_source P` still sums to 1. Raises ValueError when the prompts differ in more than swapped words.
+
+def correspond(source: Sequence[Token], target: Sequence[Token], edit: str = "auto") -> tuple[Correspondence, str]:
+    """How the prompts correspond by `edit`, swap or refine, and which it was: auto is a swap wherever that is possible.
+
+    Raises ValueError when it is to be a swap and the prompts differ in more than swapped words.
     """
-    pairs = []
-    for tag, s, t in _differences(source, target):
-        if tag in ("insert", "delete"):
+    if edit == "refine":
+        return correspond_by_refinement(source, target), edit
+    s_words, t_words = words_of(source), words_of(target)
+    changes = [
+        (s_words[i1:i2], t_words[j1:j2])
+        for _, i1, i2, j1, j2 in differences([word.keys for word in s_words], [word.keys for word in t_words])
+    ]
+    for s, t in changes:
+        if not (s and t):
+            if edit == "auto":
+                return correspond_by_refinement(source, target), "refine"
             word = (s or t)[0].text
             raise ValueError(f"edit must be refine for these texts: only one of them has {word!r}, and swap needs words in its place")
-        if len(s) == len(t):
-            pairs += [(a.columns, b.columns) for a, b in zip(s, t, strict=True)]
-        else:
-            pairs.append((_columns(s), _columns(t)))
-    mapping = _special_mapping(source, target)
-    for s, t in pairs:
-        if len(s) == len(t):
-            mapping[s, t] = 1
-        else:
-            mapping[torch.tensor(s)[:, None], torch.tensor(t)] = 1 / len(t)
-    return Correspondence(mapping, torch.ones(len(target), dtype=torch.float64))
+    return _swap(source, target, changes), "swap"
 
 
 def correspond_by_refinement(source: Sequence[Token], target: Sequence[Token]) -> Correspondence:
@@ -123,24 +150,35 @@ def correspond_by_refinement(source: Sequence[Token], target: Sequence[Token]) -
 
     Tokens are aligned globally by dynamic programming: 1 for a match, -1 for a mismatch, 0 for a gap.
     """
-    s_columns, t_columns = (_columns(words_of(tokens)) for tokens in (source, target))
+    s_columns, t_columns = (torch.tensor(_columns(words_of(tokens)), dtype=torch.long) for tokens in (source, target))
     mapping, follows = _special_mapping(source, target), torch.ones(len(target), dtype=torch.float64)
-    follows[list(t_columns)] = 0
-    for i, j in _align([source[c].key for c in s_columns], [target[c].key for c in t_columns]):
-        mapping[s_columns[i], t_columns[j]] = 1
-        follows[t_columns[j]] = 1
+    follows[t_columns] = 0
+    pairs = common_subsequence([source[c].key for c in s_columns.tolist()], [target[c].key for c in t_columns.tolist()])
+    places = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+    mapping[s_columns[places[:, 0]], t_columns[places[:, 1]]] = 1
+    follows[t_columns[places[:, 1]]] = 1
     return Correspondence(mapping, follows)
 
 
-def is_swap(source: Sequence[Token], target: Sequence[Token]) -> bool:
-    """Whether the texts differ in nothing but words that stand in each other's place."""
-    return all(tag in ("equal", "replace") for tag, _, _ in _differences(source, target))
+def _swap(source: Sequence[Token], target: Sequence[Token], changes: Sequence[tuple[list[Word], list[Word]]]) -> Correspondence:
+    """Word swap (Prompt-to-Prompt, arXiv 2208.01626, section 3.2): a swapped word takes the map of the word it stands in for.
 
-
-def _differences(source: Sequence[Token], target: Sequence[Token]) -> list[tuple[str, list[Word], list[Word]]]:
-    s_words, t_words = words_of(source), words_of(target)
-    matcher = SequenceMatcher(None, [word.keys for word in s_words], [word.keys for word in t_words], autojunk=False)
-    return [(tag, s_words[i1:i2], t_words[j1:j2]) for tag, i1, i2, j1, j2 in matcher.get_opcodes()]
+    Between words of unequal token counts the source's attention is shared out evenly over the target's tokens, so that a
+    row of `M_source P` still sums to 1.
+    """
+    pairs = []
+    for s, t in changes:
+        if len(s) == len(t):
+            pairs += [(a.columns, b.columns) for a, b in zip(s, t, strict=True)]
+        else:
+            pairs.append((_columns(s), _columns(t)))
+    mapping = _special_mapping(source, target)
+    alike = [pair for pair in pairs if len(pair[0]) == len(pair[1])]
+    mapping[[column for s, _ in alike for column in s], [column for _, t in alike for column in t]] = 1
+    for s, t in pairs:
+        if len(s) != len(t):
+            mapping[torch.tensor(s)[:, None], torch.tensor(t)] = 1 / len(t)
+    return Correspondence(mapping, torch.ones(len(target), dtype=torch.float64))
 
 
 def _columns(words: Sequence[Word]) -> tuple[int, ...]:
@@ -152,7 +190,7 @@ def _special_mapping(source: Sequence[Token], target: Sequence[Token]) -> Tensor
 
     What the source has more of goes to the target's last, so that no attention is lost.
     """
-    mapping = torch.zeros(len(source), len(target), dtype=torch.float64)
+    mapping = torch.from_numpy(np.zeros((len(source), len(target))))  # numpy's zeros take no memory until they are written to
     s_chunks, t_chunks = _special_columns(source), _special_columns(target)
     for number, s in enumerate(s_chunks):
         t = t_chunks[min(number, len(t_chunks) - 1)]
@@ -168,23 +206,3 @@ def _special_columns(tokens: Sequence[Token]) -> list[list[int]]:
         if token.word is None:
             chunk.append(column)
     return list(chunks.values())
-
-
-def _align(source: Sequence[Hashable], target: Sequence[Hashable]) -> list[tuple[int, int]]:
-    """Pairs of equal places of the best global alignment (Needleman and Wunsch, 1970)."""
-    score = [[0] * (len(target) + 1) for _ in range(len(source) + 1)]
-    for i, s in enumerate(source, 1):
-        for j, t in enumerate(target, 1):
-            score[i][j] = max(score[i - 1][j - 1] + (1 if s == t else -1), score[i - 1][j], score[i][j - 1])
-    pairs, i, j = [], len(source), len(target)
-    while i and j:
-        if source[i - 1] == target[j - 1] and score[i][j] == score[i - 1][j - 1] + 1:
-            pairs.append((i - 1, j - 1))
-            i, j = i - 1, j - 1
-        elif score[i][j] == score[i - 1][j]:
-            i -= 1
-        elif score[i][j] == score[i][j - 1]:
-            j -= 1
-        else:  # a mismatch that gaps of 0 always do as well as
-            i, j = i - 1, j - 1
-    return pairs[::-1]

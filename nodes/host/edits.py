@@ -4,23 +4,14 @@ An edit rides in its conditioning's dictionary, which the core's nodes keep, exc
 appended; so the model carries the edits too, and an appended prompt is recognised by its encoding.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
 import torch
 from torch import Tensor
 
-from ...magicmix_core.prompts import (
-    Correspondence,
-    Token,
-    correspond_by_refinement,
-    correspond_by_swap,
-    find_columns,
-    is_swap,
-    occurrences,
-    parse_words,
-)
+from ...magicmix_core.prompts import Token, WordFinder, check_alignable, correspond, parse_words
 from ..checks import check_finite_number, check_range
 from .layouts import Layout, RecordedLatents, check_has_prompt
 from .prompts import encode, tokenize
@@ -96,7 +87,7 @@ class PromptEdit:
 
 def reweight(clip, text: str, conditioning: list, words: str, scale: float) -> PromptEdit:
     """`words` of the prompt `text`, whose encoding is `conditioning`, scaled. Raises ValueError for a word that is not in it."""
-    return PromptEdit(conditioning[0][0], _values(clip, tokenize(clip, text), "scale", words, scale, 1.0))
+    return PromptEdit(conditioning[0][0], _values(clip, tokenize(clip, text), "words", words, scale, 1.0))
 
 
 def prompt_to_prompt(
@@ -118,9 +109,9 @@ def prompt_to_prompt(
     """
     check_has_prompt(layout)
     source, target = (tokenize(clip, text) for text in texts)
-    if edit == "auto":
-        edit = "swap" if is_swap(source, target) else "refine"
-    correspondence = CORRESPONDENCES[edit](source, target)
+    check_alignable("source_text", source)
+    check_alignable("target_text", target)
+    correspondence, edit = correspond(source, target, edit)
     steps = _values(clip, target, "word_steps", word_steps, cross_steps, cross_steps)
     for value in steps.unique().tolist():
         check_range("word_steps", value, 0, 1)
@@ -129,28 +120,23 @@ def prompt_to_prompt(
     return PromptEdit(conditioning[0][0], _values(clip, target, "words", words, 1.0, 1.0), made), edit
 
 
-CORRESPONDENCES: dict[str, Callable[[list[Token], list[Token]], Correspondence]] = {
-    "swap": correspond_by_swap,
-    "refine": correspond_by_refinement,
-}
-
-
 def _values(clip, tokens: list[Token], name: str, words: str, default: float, elsewhere: float) -> Tensor:
     """`[W]`: the number that `words` gives to each column, `default` for words without one, `elsewhere` for all others."""
-    values = torch.full((len(tokens),), elsewhere, dtype=torch.float64)
-    for word, value in parse_words(words, default):
+    values, finder = torch.full((len(tokens),), elsewhere, dtype=torch.float64), WordFinder(tokens)
+    for word, value in parse_words(words, default, name):
         check_finite_number(name, value)
-        values[find_columns(tokens, tokenize(clip, word), word)] = value
+        values[finder.find(tokenize(clip, word), word)] = value
     return values
 
 
 def _blend_columns(clip, source: list[Token], target: list[Token], words: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The columns of `words` in the source and in the target; each must be in one of them."""
     in_source, in_target = [], []
-    for word, _ in parse_words(words, 1.0):
+    finders = WordFinder(source), WordFinder(target)
+    for word, _ in parse_words(words, 1.0, "local_blend"):
         phrase = tokenize(clip, word)
-        in_source += (there := occurrences(source, phrase))
-        in_target += occurrences(target, phrase) if there else find_columns(target, phrase, word)
+        in_source += (there := finders[0].occurrences(phrase))
+        in_target += finders[1].occurrences(phrase) if there else finders[1].find(phrase, word)
     return tuple(in_source), tuple(in_target)
 
 

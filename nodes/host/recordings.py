@@ -8,7 +8,7 @@ import torch
 from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
-from ...magicmix_core.prompts import find_columns, parse_words, words_of
+from ...magicmix_core.prompts import MOST_NAMED, WordFinder, parse_words
 from .graph import Link, digest, links_of, output_type, running_graph, works_on_lists
 from .prompts import encode, tokenize
 
@@ -67,12 +67,14 @@ class Recording:
     def of(cls, clip, text: str, words: str, places: int) -> "Recording":
         """Raises ValueError for a word that is not in the text."""
         tokens = tokenize(clip, text)
-        there = words_of(tokens)
-        named = [word for word, _ in parse_words(words, 1.0)] or list(dict.fromkeys(word.text for word in there))
-        columns = [find_columns(tokens, tokenize(clip, word), word) for word in named]
+        finder = WordFinder(tokens)
+        named = [word for word, _ in parse_words(words, 1.0)] or list(dict.fromkeys(word.text for word in finder.words))
+        if len(named) > MOST_NAMED:
+            raise ValueError(f"words must name what to record of so long a text, at most {MOST_NAMED} words; it has {len(named)}")
+        columns = [finder.find(tokenize(clip, word), word) for word in named]
         if not columns:
             raise ValueError("text must have a word to record, got none")
-        texts = {column: word.text for word in there for column in word.columns}
+        texts = {column: word.text for word in finder.words for column in word.columns}
         names = [texts.get(column, "") for column in range(len(tokens))]
         return cls(encode(clip, text)[0][0], named, columns, places, names)
 

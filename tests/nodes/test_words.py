@@ -1,5 +1,6 @@
 """Prompts as tokens, found words, and maps of where they are."""
 
+from itertools import islice, product
 from types import SimpleNamespace
 
 import comfy.ldm.modules.attention
@@ -150,6 +151,11 @@ def test_nothing_recorded_yet_says_so(run, record):
     _, recording = record("a lion")
     with pytest.raises(ValueError, match="no attention map was recorded"):
         run("CrossAttnMaps", recording=recording, images=torch.rand(1, 64, 64, 3), opacity=0.7, legend=True)
+
+
+def test_more_words_than_can_be_recorded_are_refused(record):
+    with pytest.raises(ValueError, match="words must name what to record of so long a text, at most 1000 words; it has 1001"):
+        record(" ".join(islice(map("".join, product("abcdefghijk", repeat=3)), 1001)))
 
 
 def test_another_prompt_is_refused_before_sampling(draw, record):
