@@ -1,5 +1,7 @@
 """Which decoder blocks of a UNet a layout's features enter."""
 
+from .wording import quoted
+
 PARTS = "blocks must be numbers and ranges separated by commas, as in 4-11 or 4, 6-8"
 
 
@@ -12,9 +14,9 @@ def parse_blocks(name: str, text: str, count: int) -> set[int]:
             start = int(first)
             end = int(last) if dash else start
         except ValueError:
-            raise ValueError(f"{name}: {PARTS}; got {part!r}") from None
+            raise ValueError(f"{name}: {PARTS}; got {quoted(part)}") from None
         if not 0 <= start <= end < count:
-            raise ValueError(f"{name}: the model's decoder has blocks 0 to {count - 1}; got {part!r}")
+            raise ValueError(f"{name}: the model's decoder has blocks 0 to {count - 1}; got {quoted(part)}")
         blocks.update(range(start, end + 1))
     return blocks
 

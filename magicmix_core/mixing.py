@@ -84,7 +84,8 @@ def sample_mixed(
 
     `restore`, the model's noising, turns on `mix_restoring_variance`. `extra_args["seed"]` seeds stochastic samplers; each
     step of the window gets a seed of its own, since a sampler restarted with one seed would repeat its noise. `callback`
-    sees the sampler's dictionary with `i` counting the executed steps. Returns `[B, C, H, W]` at the last sigma.
+    sees the sampler's dictionary with `i` counting the executed steps. Returns `[B, C, H, W]` at the last sigma. Raises ValueError
+    for a sampler that changes the latent's size.
     """
     sigmas = window.executed(sigmas)
     steps = len(sigmas) - 1
@@ -99,7 +100,11 @@ def sample_mixed(
         k, sigma = steps - i - 1, sigmas[i + 1]
         seen = _LastDenoised(_counted(callback, i, i))
         x = run(x, i, i + 1, _reseeded(extra_args, k), seen, disable=True)
-        operands = (x, layout.at(sigma, k), nu.at(i / mixed, like=x))
+        there = layout.at(sigma, k)
+        if x.shape != there.shape:
+            came, was = (" x ".join(map(str, each.shape[1:])) for each in (x, there))
+            raise ValueError(f"sampler must keep the size of what it samples, for a layout to be mixed in: it made {came} of {was}")
+        operands = (x, there, nu.at(i / mixed, like=x))
         if restore is None or seen.denoised is None:
             x = mix(*operands)
         else:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .alignment import common_subsequence, differences
+from .wording import cut, quoted
 
 MOST_ALIGNED = 4000
 """Prompts of more tokens are not aligned: their correspondence would fill memory, and take more than a second."""
@@ -89,9 +90,9 @@ class WordFinder:
         found = self.occurrences(phrase)
         if not found:
             known = list(dict.fromkeys(word.text for word in self.words))
-            there = ", ".join(known[:MOST_LISTED]) or "none, it is empty"
+            there = ", ".join(map(cut, known[:MOST_LISTED])) or "none, it is empty"
             there += f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
-            raise ValueError(f"{name!r} is not a word of the prompt; its words are: {there}")
+            raise ValueError(f"{quoted(name)} is not a word of the prompt; its words are: {there}")
         return found
 
 
@@ -111,7 +112,7 @@ def parse_words(text: str, default: float, name: str = "words") -> list[tuple[st
         if word:
             words[word] = value
         elif part.strip():
-            raise ValueError(f"{name} must be written as word or word:number, separated by commas; got {part.strip()!r}")
+            raise ValueError(f"{name} must be written as word or word:number, separated by commas; got {quoted(part.strip())}")
     if len(words) > MOST_NAMED:
         raise ValueError(f"{name} must be at most {MOST_NAMED} words, got {len(words)}")
     return list(words.items())
@@ -141,7 +142,7 @@ def correspond(source: Sequence[Token], target: Sequence[Token], edit: str = "au
             if edit == "auto":
                 return correspond_by_refinement(source, target), "refine"
             word = (s or t)[0].text
-            raise ValueError(f"edit must be refine for these texts: only one of them has {word!r}, and swap needs words in its place")
+            raise ValueError(f"edit must be refine for these texts: only one of them has {quoted(word)}, and swap needs words in its place")
     return _swap(source, target, changes), "swap"
 
 

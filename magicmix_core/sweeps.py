@@ -2,6 +2,8 @@
 
 import math
 
+from .wording import quoted
+
 MOST_VALUES = 1000
 
 
@@ -14,7 +16,7 @@ def parse_values(text: str) -> list[float]:
     for part in filter(None, (piece.strip() for piece in text.replace("\n", ",").split(","))):
         values += _values_of(part)
         if len(values) > MOST_VALUES:
-            raise ValueError(f"at most {MOST_VALUES} values, got more in {text[:60]!r}")
+            raise ValueError(f"at most {MOST_VALUES} values, got more in {quoted(text)}")
     return values
 
 
@@ -26,9 +28,9 @@ def _values_of(part: str) -> list[float]:
             start, end, count = part.split(":")
             numbers = _spaced(float(start), float(end), int(count))
     except ValueError:
-        raise ValueError(f"{part!r} is neither a number nor start:end:count, such as 0:1:5") from None
+        raise ValueError(f"{quoted(part)} is neither a number nor start:end:count, such as 0:1:5") from None
     if not all(map(math.isfinite, numbers)):
-        raise ValueError(f"values must be finite, got {part!r}")
+        raise ValueError(f"values must be finite, got {quoted(part)}")
     return numbers
 
 

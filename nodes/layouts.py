@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from .host.layouts import NOISES, LatentLayout
 from .host.running import invert_image, record_prompt
 from .host.samplers import plain_sampler, sigmas_of
+from .inputs import checked
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
@@ -37,6 +38,7 @@ class MagicMixLayoutNoise(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, latent: dict, seed: int, noise: str) -> io.NodeOutput:
         return io.NodeOutput(LatentLayout(latent, seed, noise))
 
@@ -71,6 +73,7 @@ class MagicMixLayoutFromPrompt(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler) -> io.NodeOutput:
         sigmas = sigmas_of(model, sampler_name, scheduler, steps)
         layout = record_prompt(model, plain_sampler(sampler_name), sigmas, seed, cfg, positive, negative, latent)
@@ -112,5 +115,6 @@ class MagicMixLayoutInversion(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model, positive, latent, steps, scheduler, refinements) -> io.NodeOutput:
         return io.NodeOutput(*invert_image(model, sigmas_of(model, "euler", scheduler, steps), refinements, positive, latent))

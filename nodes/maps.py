@@ -3,10 +3,11 @@
 import torch
 from comfy_api.latest import io
 
-from .checks import check_choice, check_range
+from .checks import check_finite
 from .host.edited_runs import record
 from .host.graph import place_of
 from .host.recordings import RESOLUTIONS, Recording
+from .inputs import checked
 from .overlay import draw_overlay
 from .sockets import clip_input
 
@@ -45,8 +46,8 @@ class CrossAttnRecord(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, model, clip, text: str, words: str, resolution: str) -> io.NodeOutput:
-        check_choice("resolution", resolution, RESOLUTIONS)
         recording = Recording.of(clip, text, words, int(resolution) ** 2)
         return io.NodeOutput(record(model, recording), recording)
 
@@ -86,9 +87,10 @@ class CrossAttnMaps(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, recording: Recording, images: torch.Tensor, opacity: float, legend: bool, latent: dict | None = None) -> io.NodeOutput:
-        check_range("opacity", opacity, 0, 1)
         maps = recording.maps_of_latents(latent["samples"]) if latent else recording.maps_of_pictures(*place_of(cls))
+        check_finite("recording", maps)
         if len(maps) != len(images):
             raise ValueError(f"images must be the pictures of the recorded run, {len(maps)}; got {len(images)}")
         overlays = [

@@ -5,6 +5,7 @@ from comfy_api.latest import io
 from ..magicmix_core.nu import SCHEDULES
 from .host.running import mix_layout
 from .host.samplers import MixingSampler, make_nu, plain_sampler, sigmas_of
+from .inputs import checked
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
@@ -80,6 +81,7 @@ class MagicMixKSampler(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(
         cls,
         model,
@@ -129,6 +131,7 @@ class MagicMixSampler(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, sampler, layout, nu, k_max, k_min, nu_map=None, nu_schedule="constant", restore_variance=False) -> io.NodeOutput:
         weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
         return io.NodeOutput(MixingSampler(sampler, layout, weights, k_max, k_min, restore_variance))

@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from .checks import check_range
 from .host.edited_runs import follow
 from .host.features import features_of
+from .inputs import checked
 from .sockets import Layout, model_to_patch_input, share_of_steps_input
 
 
@@ -53,9 +53,8 @@ class PlugAndPlayFeatures(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(
         cls, model, layout, attention_steps: float, feature_steps: float, attention_blocks: str = "", feature_blocks: str = ""
     ) -> io.NodeOutput:
-        check_range("attention_steps", attention_steps, 0, 1)
-        check_range("feature_steps", feature_steps, 0, 1)
         return io.NodeOutput(follow(model, features_of(model, layout, attention_steps, feature_steps, attention_blocks, feature_blocks)))

@@ -2,13 +2,13 @@
 
 from comfy_api.latest import io
 
-from .checks import check_choice, check_range
 from .host.edited_runs import attach
 from .host.edits import EDITS, prompt_to_prompt
 from .host.graph import place_of
 from .host.node_text import tell
 from .host.prompts import encode
 from .host.wiring import half_connected, half_connected_here, unlike_the_layout
+from .inputs import checked
 from .sockets import Layout, clip_input, model_to_patch_input, share_of_steps_input
 
 
@@ -81,6 +81,7 @@ class PromptToPrompt(io.ComfyNode):
         return half_connected_here()
 
     @classmethod
+    @checked
     def execute(
         cls,
         model,
@@ -95,10 +96,7 @@ class PromptToPrompt(io.ComfyNode):
         local_blend: str = "",
         word_steps: str = "",
     ) -> io.NodeOutput:
-        check_choice("edit", edit, EDITS)
-        check_range("cross_steps", cross_steps, 0, 1)
-        check_range("self_steps", self_steps, 0, 1)
-        conditioning = encode(clip, target_text)
+        conditioning = encode(clip, target_text, "target_text")
         texts = (source_text, target_text)
         made, chosen = prompt_to_prompt(
             clip, layout, texts, conditioning, edit, cross_steps, self_steps, words=words, word_steps=word_steps, local_blend=local_blend

@@ -9,6 +9,7 @@ from .host.graph import place_of
 from .host.node_text import tell
 from .host.prompts import encode, tokenize
 from .host.wiring import half_connected, half_connected_here
+from .inputs import checked
 from .sockets import clip_input, model_to_patch_input
 
 COLUMNS = ["index", "token", "word", "weight", "chunk"]
@@ -36,6 +37,7 @@ class PromptTokens(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, clip, text: str) -> io.NodeOutput:
         tokens = tokenize(clip, text)
         table = _table(tokens)
@@ -84,6 +86,7 @@ class CrossAttnReweight(io.ComfyNode):
         return half_connected_here()
 
     @classmethod
+    @checked
     def execute(cls, model, clip, text: str, words: str, scale: float) -> io.NodeOutput:
         conditioning = encode(clip, text)
         for mistake in half_connected(*place_of(cls)):

@@ -45,7 +45,8 @@ def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: s
 
 
 def to_pillow(picture: Tensor) -> Image.Image:
-    pixels = (picture[..., :3].clamp(0, 1) * 255).round().byte().cpu().numpy()
+    """A picture `[H, W, C]` in 0..1, of 1 channel (grey), 3, or 4, whose transparency is left out."""
+    pixels = (picture[..., :3].float().clamp(0, 1) * 255).round().byte().expand(-1, -1, 3).cpu().numpy()
     return Image.fromarray(pixels)
 
 

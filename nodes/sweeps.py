@@ -3,6 +3,7 @@
 from comfy_api.latest import io
 
 from ..magicmix_core.sweeps import parse_values
+from .inputs import checked
 from .sheet import draw_sheet
 
 
@@ -37,6 +38,7 @@ class ValueGrid(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, x_values: str, y_values: str = "", x_name: str = "nu", y_name: str = "") -> io.NodeOutput:
         x, y = _parse("x_values", x_values), _parse("y_values", y_values)
         if not x:
@@ -70,6 +72,7 @@ class ContactSheet(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls, images: list, labels: list, columns: list, title: list | None = None) -> io.NodeOutput:
         pictures = [picture for batch in images for picture in batch]
         sizes = sorted({tuple(picture.shape[:2]) for picture in pictures})

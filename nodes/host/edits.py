@@ -4,7 +4,7 @@ An edit rides in its conditioning's dictionary, which the core's nodes keep, exc
 appended; so the model carries the edits too, and an appended prompt is recognised by its encoding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 
@@ -108,7 +108,7 @@ def prompt_to_prompt(
     `words` re-weights, `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change. Raises ValueError for texts that `edit` cannot serve.
     """
     check_has_prompt(layout)
-    source, target = (tokenize(clip, text) for text in texts)
+    source, target = (tokenize(clip, text, name) for text, name in zip(texts, ("source_text", "target_text"), strict=True))
     check_alignable("source_text", source)
     check_alignable("target_text", target)
     correspondence, edit = correspond(source, target, edit)
@@ -116,7 +116,9 @@ def prompt_to_prompt(
     for value in steps.unique().tolist():
         check_range("word_steps", value, 0, 1)
     blend = _blend_columns(clip, source, target, local_blend)
-    made = Source(layout, encode(clip, texts[0])[0], correspondence.mapping, correspondence.follows * steps, self_steps, blend)
+    made = Source(
+        layout, encode(clip, texts[0], "source_text")[0], correspondence.mapping, correspondence.follows * steps, self_steps, blend
+    )
     return PromptEdit(conditioning[0][0], _values(clip, target, "words", words, 1.0, 1.0), made), edit
 
 
@@ -125,7 +127,7 @@ def _values(clip, tokens: list[Token], name: str, words: str, default: float, el
     values, finder = torch.full((len(tokens),), elsewhere, dtype=torch.float64), WordFinder(tokens)
     for word, value in parse_words(words, default, name):
         check_finite_number(name, value)
-        values[finder.find(tokenize(clip, word), word)] = value
+        values[finder.find(tokenize(clip, word, name), word)] = value
     return values
 
 
@@ -134,7 +136,7 @@ def _blend_columns(clip, source: list[Token], target: list[Token], words: str) -
     in_source, in_target = [], []
     finders = WordFinder(source), WordFinder(target)
     for word, _ in parse_words(words, 1.0, "local_blend"):
-        phrase = tokenize(clip, word)
+        phrase = tokenize(clip, word, "local_blend")
         in_source += (there := finders[0].occurrences(phrase))
         in_target += finders[1].occurrences(phrase) if there else finders[1].find(phrase, word)
     return tuple(in_source), tuple(in_target)

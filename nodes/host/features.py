@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ...magicmix_core.blocks import feature_block, parse_blocks
+from ...magicmix_core.wording import quoted
 from .edits import Before
 from .layouts import Layout, RecordedLatents, check_has_prompt
 
@@ -52,7 +53,7 @@ def features_of(
     chosen = parse_blocks("attention_blocks", attention_blocks.strip() or f"{middle}-{len(decoder) - 1}", len(decoder))
     if attention_steps and not chosen & set(attending):
         raise ValueError(
-            f"attention_blocks: the model's decoder attends in blocks {', '.join(map(str, attending))}; got {attention_blocks!r}"
+            f"attention_blocks: the model's decoder attends in blocks {', '.join(map(str, attending))}; got {quoted(attention_blocks)}"
         )
     features = parse_blocks("feature_blocks", feature_blocks.strip() or str(middle), len(decoder))
     return Features(layout, frozenset(chosen), attention_steps, frozenset(features), feature_steps)

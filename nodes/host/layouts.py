@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...magicmix_core.layout import ImageLayout, LayoutPath, Noising, RecordedLayout, independent_noise, shared_noise
-from ..checks import check_choice, check_finite, check_layout_fits
+from ..checks import check_layout_fits
 
 NOISES = {"shared": shared_noise, "independent": independent_noise}
 
@@ -20,10 +20,6 @@ class LatentLayout:
     latent: dict
     seed: int
     noise: str
-
-    def __post_init__(self):
-        check_choice("noise", self.noise, NOISES)
-        check_finite("latent", self.latent["samples"])
 
     @property
     def samples(self) -> Tensor:

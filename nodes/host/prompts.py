@@ -4,24 +4,29 @@ import hashlib
 import re
 from collections.abc import Hashable
 
+import torch
 from torch import Tensor
 
 from ...magicmix_core.prompts import Token
+from ...magicmix_core.wording import quoted
 
 END_OF_WORD = "</w>"
 
 
-def encode(clip, text: str) -> list:
-    """CONDITIONING, as the core's CLIP Text Encode makes it."""
-    return clip.encode_from_tokens_scheduled(clip.tokenize(text))
+def encode(clip, text: str, name: str = "text") -> list:
+    """CONDITIONING, as the core's CLIP Text Encode makes it. Raises ValueError, naming the input `name`, for one that is not finite."""
+    conditioning = clip.encode_from_tokens_scheduled(_read(clip, text, name))
+    if not all(bool(torch.isfinite(encoding).all()) for encoding, _ in conditioning):
+        raise ValueError(f"{name} must have weights that its encoding can bear, got one that makes it NaN or infinite, as (cat:1e400) does")
+    return conditioning
 
 
-def tokenize(clip, text: str) -> list[Token]:
+def tokenize(clip, text: str, name: str = "text") -> list[Token]:
     """One token for each row of the text's encoding. Of several text encoders the first: their rows correspond.
 
-    Raises ValueError for a text encoder without CLIP's tokens.
+    Raises ValueError for a text encoder without CLIP's tokens, and, naming the input `name`, for a text that it cannot read.
     """
-    chunks = next(iter(clip.tokenize(text, return_word_ids=True).values()))
+    chunks = next(iter(_read(clip, text, name, return_word_ids=True).values()))
     tokenizer = _clip_tokenizer(clip)
     names = _embedding_names(tokenizer, text)
     tokens, word, segment_before, ended = [], -1, 0, True
@@ -40,6 +45,15 @@ def tokenize(clip, text: str) -> list[Token]:
                 written, ended = _readable(tokenizer, piece), piece.endswith(END_OF_WORD)
             tokens.append(Token(key, written, word, weight, number))
     return tokens
+
+
+def _read(clip, text: str, name: str, **options) -> dict[str, list]:
+    try:
+        return clip.tokenize(text, **options)
+    except IndexError:
+        if "embedding:" not in text:
+            raise
+        raise ValueError(f"{name} must name an embedding behind embedding:, got {quoted(text)}") from None
 
 
 def _clip_tokenizer(clip):

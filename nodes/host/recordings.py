@@ -71,7 +71,7 @@ class Recording:
         named = [word for word, _ in parse_words(words, 1.0)] or list(dict.fromkeys(word.text for word in finder.words))
         if len(named) > MOST_NAMED:
             raise ValueError(f"words must name what to record of so long a text, at most {MOST_NAMED} words; it has {len(named)}")
-        columns = [finder.find(tokenize(clip, word), word) for word in named]
+        columns = [finder.find(tokenize(clip, word, "words"), word) for word in named]
         if not columns:
             raise ValueError("text must have a word to record, got none")
         texts = {column: word.text for word in finder.words for column in word.columns}

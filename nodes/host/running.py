@@ -6,7 +6,7 @@ import latent_preview
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_finite, check_layout_fits, check_range
+from ..checks import check_batch, check_layout_fits
 from .layouts import RecordedLatents
 from .samplers import InvertingSampler, MixingSampler, RecordingSampler
 
@@ -27,26 +27,29 @@ def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: fl
 
 
 def record_prompt(model, base, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLatents:
-    """Sample as the core's KSampler does, to the bit, and keep the path."""
+    """Sample as the core's KSampler does, to the bit, and keep the path. Raises ValueError for one that is not finite."""
     latent = latent | {"samples": comfy.sample.fix_empty_latent_channels(model, latent["samples"])}
     noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
     sampler = RecordingSampler(base)
     result = _run(model, sampler, sigmas, seed, cfg, positive, negative, latent, noise)
+    _check_came_out("model, positive, negative and cfg", sampler.latents)
     return RecordedLatents(result, sampler.sigmas, sampler.latents, _latent_format(model), positive)
 
 
 def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict) -> tuple[RecordedLatents, dict]:
-    """The path of the image in `latent` at guidance 1, and the noise it starts from as a LATENT."""
-    check_finite("latent", latent["samples"])
+    """The path of the image in `latent` at guidance 1, and the noise it starts from as a LATENT.
+
+    Raises ValueError for a path that is not finite.
+    """
     sampler = InvertingSampler(refinements)
     latent = {key: value for key, value in latent.items() if key != "noise_mask"}
     nothing = torch.zeros_like(latent["samples"])
     noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
+    _check_came_out("model, positive and latent", sampler.latents)
     return RecordedLatents(latent, sigmas.cpu(), sampler.latents, _latent_format(model), positive), noise
 
 
 def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:
-    check_range("cfg", cfg, 0)
     samples = comfy.sample.sample_custom(
         model,
         noise,
@@ -62,6 +65,13 @@ def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, 
         seed=seed,
     )
     return latent | {"samples": samples}
+
+
+def _check_came_out(inputs: str, latents: Tensor) -> None:
+    """Raises ValueError naming the `inputs` that a path came from, when it is none to be followed."""
+    bad = latents.numel() - int(torch.isfinite(latents).sum())
+    if bad:
+        raise ValueError(f"{inputs} must together give a layout of finite numbers, got {bad} of {latents.numel()} that are NaN or infinite")
 
 
 def _latent_format(model) -> str:

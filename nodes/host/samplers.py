@@ -10,7 +10,7 @@ from ...magicmix_core.inversion import invert
 from ...magicmix_core.mixing import Window, sample_mixed
 from ...magicmix_core.nu import BlendedNu, Nu
 from ...magicmix_core.recording import sample_recorded
-from ..checks import check_batch, check_choice, check_range, check_window
+from ..checks import check_batch, check_range, check_window
 from .edits import KEY
 from .layouts import Layout
 from .node_text import notes_of
@@ -26,7 +26,7 @@ class MixingSampler(comfy.samplers.KSAMPLER):
     """A SAMPLER that runs `base` from the layout at K_max, mixed with the layout down to K_min (MagicMix, arXiv 2210.16056)."""
 
     def __init__(self, base, layout: Layout, nu: Nu, k_max: float, k_min: float, restore_variance: bool = False):
-        """Raises ValueError naming the wrong input: a sampler without steps to mix between, K outside [0, 1], k_min above k_max."""
+        """Raises ValueError naming the wrong input: a sampler without steps to mix between, k_min above k_max."""
         check_window(k_max, k_min)
         if isinstance(base, MixingSampler):
             raise ValueError("sampler must be a plain one, got one that already mixes a layout")
@@ -98,7 +98,6 @@ class InvertingSampler(comfy.samplers.Sampler):
     """A SAMPLER that goes from the latent image up to its noise; keeps `latents` `[n + 1, B, C, H, W]`, noise first."""
 
     def __init__(self, refinements: int):
-        check_range("refinements", refinements, 0)
         self.refinements = refinements
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
@@ -111,22 +110,15 @@ class InvertingSampler(comfy.samplers.Sampler):
 
 
 def sigmas_of(model, sampler_name: str, scheduler: str, steps: int) -> Tensor:
-    """`[steps + 1]` noise levels as the core KSampler takes them for this sampler (some drop the last but one).
-
-    Raises ValueError naming `steps`, `sampler_name` or `scheduler`.
-    """
-    check_range("steps", steps, 1)
-    check_choice("sampler_name", sampler_name, SAMPLERS)
-    check_choice("scheduler", scheduler, SCHEDULERS)
+    """`[steps + 1]` noise levels as the core KSampler takes them for this sampler (some drop the last but one)."""
     return comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
 
 
 def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.Size) -> Nu:
     """nu over a window, for latents whose last two lengths are `latent_size`; a map `[b, H, W]` of any size replaces `nu`.
 
-    Raises ValueError naming `nu`, `nu_map` or `nu_schedule`.
+    Raises ValueError naming `nu_map`.
     """
-    check_range("nu", nu, 0, 1)
     if nu_map is None:
         return Nu(torch.full((1, 1, 1, 1), nu), schedule)
     rows = nu_map.reshape(-1, 1, *nu_map.shape[-2:]).float()

@@ -59,13 +59,13 @@ BOTH = [
     ({"k_max": NAN}, r"k_max must lie in \[0, 1\], got nan"),
     ({"k_min": -0.1}, r"k_min must lie in \[0, 1\], got -0.1"),
     ({"k_min": 0.7}, "k_min must not be above k_max, got k_min 0.7 and k_max 0.6"),
-    ({"nu_schedule": "steep"}, "nu_schedule must be one of constant, linear, cosine, got 'steep'"),
+    ({"nu_schedule": "steep"}, "nu_schedule must be one of constant, linear, cosine; got 'steep'"),
     ({"nu_map": torch.full((1, 8, 8), 1.2)}, r"nu_map must lie in \[0, 1\], got 1.2"),
     ({"nu_map": torch.full((1, 8, 8), NAN)}, r"nu_map must lie in \[0, 1\], got nan"),
 ]
 KSAMPLER_ONLY = [
-    ({"steps": 0}, "steps must be a finite number, 1 or more, got 0"),
-    ({"cfg": INF}, "cfg must be a finite number, 0 or more, got inf"),
+    ({"steps": 0}, r"steps must lie in \[1, 10000\], got 0"),
+    ({"cfg": INF}, r"cfg must lie in \[0, 100\], got inf"),
     ({"sampler_name": "eulre"}, "sampler_name must be one of euler, .*; got 'eulre'"),
     ({"scheduler": "plain"}, "scheduler must be one of .*; got 'plain'"),
 ]
