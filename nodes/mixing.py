@@ -23,12 +23,12 @@ def _mixing_inputs() -> list[io.Input]:
         _fraction(
             "k_max",
             0.6,
-            "Where sampling starts, as a fraction of the noise: 1 = pure noise, 0 = the untouched layout. Lower keeps more of the layout.",
+            "Where sampling starts, as a fraction of the training timesteps: 1 = pure noise, 0 = the untouched layout. Lower keeps more of the layout.",
         ),
         _fraction(
             "k_min",
             0.3,
-            "Where mixing ends, as a fraction of the noise: below it the prompt is free to add detail. Must not be above k_max; the same value means no mixing.",
+            "Where mixing ends, as a fraction of the training timesteps: below it the prompt is free to add detail. Must not be above k_max; the same value means no mixing.",
         ),
     ]
 
@@ -68,7 +68,10 @@ class MagicMixKSampler(io.ComfyNode):
                 io.Model.Input("model", tooltip="The model that draws the content."),
                 io.Conditioning.Input("positive", tooltip="The content: what the picture shall become."),
                 io.Conditioning.Input("negative", tooltip="What the picture shall not show; an empty prompt is fine."),
-                Layout.Input("layout", tooltip="The layout to mix in: it also sets size and batch."),
+                Layout.Input(
+                    "layout",
+                    tooltip="The layout to mix in, from MagicMix Layout Noise, Layout From Prompt or Layout Inversion: it also sets size and batch.",
+                ),
                 seed_input("Seed of the noise that stochastic samplers add on the way. The starting noise is the layout's own."),
                 steps_input("Steps of the whole schedule, as in the paper; only those below k_max are run: 30 of 50 at 0.6."),
                 cfg_input(),
@@ -118,7 +121,7 @@ class MagicMixSampler(io.ComfyNode):
                 io.Sampler.Input("sampler", tooltip="The sampler that draws the content, for example from KSamplerSelect."),
                 Layout.Input(
                     "layout",
-                    tooltip="The layout to mix in. Sampling starts from it: the latent and the noise of the graph set size and batch only.",
+                    tooltip="The layout to mix in, from MagicMix Layout Noise, Layout From Prompt or Layout Inversion. Sampling starts from it: the latent and the noise of the graph set size and batch only.",
                 ),
                 *_mixing_inputs(),
                 *_optional_mixing_inputs(),

@@ -57,7 +57,7 @@ class PromptToPrompt(io.ComfyNode):
                     "local_blend",
                     default="",
                     optional=True,
-                    tooltip="Words, of either prompt, whose place in the picture may change; the rest stays as the layout. Works in the MagicMix samplers, with the same layout.",
+                    tooltip="Words, of either prompt, whose place in the picture may change; the rest stays as the layout. Needs one of the MagicMix samplers, with k_max 1, k_min 0 and the same layout as here.",
                 ),
                 io.String.Input(
                     "word_steps",

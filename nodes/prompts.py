@@ -29,7 +29,7 @@ class PromptTokens(io.ComfyNode):
             ],
             outputs=[
                 io.String.Output(
-                    "tokens", display_name="STRING", tooltip="A table: index, token, word, weight and chunk. Show it with Preview Any."
+                    "tokens", display_name="tokens", tooltip="A table: index, token, word, weight and chunk. Show it with Preview Any."
                 )
             ],
             hidden=[io.Hidden.unique_id],

@@ -10,12 +10,15 @@ from torch import Tensor
 PAPER, INK = (243, 243, 243), (20, 20, 20)
 LEAST_TILE = 192
 """Smaller pictures are enlarged by a whole factor to at least this many pixels, so that a label fits below."""
+MOST_PIXELS = 250 * 10**6
+"""A larger sheet takes more than 3 GB of memory, and no viewer opens it."""
 
 
 def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: str = "") -> Tensor:
     """Pictures `[H, W, C]` in 0..1, all of one size, row by row in a table, each over its label; returns `[1, H', W', 3]`.
 
     `labels` is empty or has one for each picture; `columns` 0 makes the table as square as it can be.
+    Raises ValueError for a sheet that would be too large.
     """
     columns = min(columns or math.ceil(math.sqrt(len(pictures))), len(pictures))
     height, width = pictures[0].shape[:2]
@@ -30,7 +33,13 @@ def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: s
     title = _wrap(title, page_width - 2 * gap, title_font)
     title_height = _text_height(title, title_font) + 2 * gap if title else 0
 
-    page = Image.new("RGB", (page_width, title_height + gap + rows * (height + label_height + gap)), PAPER)
+    page_height = title_height + gap + rows * (height + label_height + gap)
+    if page_width * page_height > MOST_PIXELS:
+        raise ValueError(
+            f"images, labels and title make a sheet of {page_width} x {page_height} pixels, more than {MOST_PIXELS // 10**6} million:"
+            " take fewer or smaller pictures, or shorter labels"
+        )
+    page = Image.new("RGB", (page_width, page_height), PAPER)
     draw = ImageDraw.Draw(page)
     draw.multiline_text((page_width / 2, gap), title, fill=INK, font=title_font, anchor="ma", align="center")
     for number, picture in enumerate(pictures):

@@ -6,6 +6,9 @@ from ..magicmix_core.sweeps import parse_values
 from .inputs import checked
 from .sheet import draw_sheet
 
+MOST_LETTERS = 100_000
+"""Breaking more than these into lines takes more than a second."""
+
 
 class ValueGrid(io.ComfyNode):
     @classmethod
@@ -82,7 +85,11 @@ class ContactSheet(io.ComfyNode):
         lines = [line for label in labels for line in label.splitlines()] if len(labels) == 1 else labels
         if lines and len(lines) != len(pictures):
             raise ValueError(f"labels must be none or one for each picture, got {len(lines)} for {len(pictures)}")
-        return io.NodeOutput(draw_sheet(pictures, lines, columns[0], title[0] if title else ""))
+        heading = title[0] if title else ""
+        letters = sum(map(len, lines)) + len(heading)
+        if letters > MOST_LETTERS:
+            raise ValueError(f"labels and title must have at most {MOST_LETTERS} characters in all, got {letters}")
+        return io.NodeOutput(draw_sheet(pictures, lines, columns[0], heading))
 
 
 def _parse(name: str, text: str) -> list[float]:

@@ -32,6 +32,35 @@ def test_every_node_has_a_help_page_that_names_all_its_inputs(schemas, node_id):
         assert f"`{entry.id}`" in page, entry.id
 
 
+def said_of(schemas, node_id, name):
+    """Tooltip and line of the help page of an input."""
+    (tooltip,) = [entry.tooltip for entry in schemas[node_id].inputs if entry.id == name]
+    (line,) = [line for line in (HELP / f"{node_id}.md").read_text().splitlines() if line.startswith(f"* `{name}`")]
+    return tooltip, line
+
+
+@pytest.mark.parametrize("node_id", NODES)
+def test_outputs_are_called_by_what_they_are_not_by_their_type(schemas, node_id):
+    assert not [entry.display_name for entry in schemas[node_id].outputs if entry.display_name.isupper()]
+
+
+@pytest.mark.parametrize("node_id", ["MagicMixKSampler", "MagicMixSampler"])
+def test_both_samplers_name_all_sources_of_a_layout(schemas, node_id):
+    for text in said_of(schemas, node_id, "layout"):
+        assert all(source in text for source in ("MagicMix Layout Noise", "Layout From Prompt", "Layout Inversion"))
+
+
+@pytest.mark.parametrize("name", ["k_max", "k_min"])
+def test_the_window_is_counted_on_the_training_timesteps(schemas, name):
+    tooltips = [entry.tooltip for node in ("MagicMixKSampler", "MagicMixSampler") for entry in schemas[node].inputs if entry.id == name]
+    assert len(tooltips) == 2 and all("fraction of the training timesteps" in tooltip for tooltip in tooltips)
+
+
+def test_local_blend_says_which_sampling_it_needs(schemas):
+    for text in said_of(schemas, "PromptToPrompt", "local_blend"):
+        assert all(words in text.replace("`", "") for words in ("MagicMix", "k_max 1", "k_min 0", "same layout as here"))
+
+
 @pytest.mark.parametrize("node_id", NODES)
 def test_every_help_page_has_a_picture_advice_and_a_source(node_id):
     page = (HELP / f"{node_id}.md").read_text()

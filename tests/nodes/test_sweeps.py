@@ -101,3 +101,35 @@ def test_different_sizes_are_refused(sheet):
 def test_too_few_labels_are_refused(sheet):
     with pytest.raises(ValueError, match="labels must be none or one for each picture, got 2 for 3"):
         sheet([flat(0.5)] * 3, ["one", "two"])
+
+
+def test_grey_pictures_are_drawn_as_grey(sheet):
+    assert torch.equal(sheet([flat(0.5)[..., :1]]), sheet([flat(0.5)]))
+
+
+@pytest.mark.parametrize("wrong", [torch.rand(1, 1, 8, 8, 3), torch.rand(8, 8, 3), torch.rand(1, 8, 8, 2), torch.rand(0, 8, 8, 3)])
+def test_what_is_no_picture_is_refused(sheet, wrong):
+    with pytest.raises(
+        ValueError, match="images must be pictures .batch x height x width x channels, of which there are 1, 3 or 4., got numbers in"
+    ):
+        sheet([wrong])
+
+
+def test_pictures_that_are_not_finite_are_refused(sheet):
+    with pytest.raises(ValueError, match="images must hold finite numbers only, got 120000 of 120000"):
+        sheet([flat(float("nan"))])
+
+
+def test_labels_that_are_no_text_are_refused(sheet):
+    with pytest.raises(ValueError, match="labels must be text, got 0.5"):
+        sheet([flat(0.5)] * 2, [0.5, 1.0])
+
+
+def test_a_sheet_beyond_all_measure_is_refused(sheet):
+    with pytest.raises(ValueError, match="images, labels and title make a sheet of .* pixels, more than 250 million"):
+        sheet([flat(0.5)], title="." + "\n" * 90_000 + ".")
+
+
+def test_more_text_than_can_be_laid_out_is_refused(sheet):
+    with pytest.raises(ValueError, match="labels and title must have at most 100000 characters in all, got 1000005"):
+        sheet([flat(0.5)], ["label"], title="word " * 200_000)

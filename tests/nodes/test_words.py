@@ -137,6 +137,25 @@ def test_each_picture_has_an_overlay_for_each_word(run, draw, record):
         run("CrossAttnMaps", recording=recording, images=pictures[:1], opacity=0.7, legend=True)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 400, 3, 3), (1, 3, 400, 4), (1, 65, 63, 1)])
+def test_pictures_of_any_shape_are_drawn_over(run, draw, record, shape):
+    model, recording = record("a lion", "lion")
+    draw("a lion", model=model)
+    (overlay,) = run("CrossAttnMaps", recording=recording, images=torch.rand(shape), opacity=0.7, legend=True)
+    assert torch.isfinite(overlay).all() and overlay.shape[-1] == 3
+
+
+def test_pictures_and_maps_that_are_not_finite_are_refused(run, draw, record):
+    model, recording = record("a lion", "lion")
+    draw("a lion", model=model)
+    inputs = {"recording": recording, "opacity": 0.7, "legend": True}
+    with pytest.raises(ValueError, match="images must hold finite numbers only, got 12288 of 12288"):
+        run("CrossAttnMaps", images=torch.full((1, 64, 64, 3), float("nan")), **inputs)
+    recording.store.sums = {places: maps * float("nan") for places, maps in recording.store.sums.items()}
+    with pytest.raises(ValueError, match="recording must hold finite numbers only, got 64 of 64"):
+        run("CrossAttnMaps", images=torch.rand(1, 64, 64, 3), **inputs)
+
+
 def test_a_recording_holds_the_last_run(draw, record):
     model, recording = record("a lion")
     draw("a lion", model=model)
