@@ -2,7 +2,8 @@
 
 from comfy_api.latest import io, ui
 
-from ..magicmix_core.prompts import Token, words_of
+from ..magicmix_core.prompts import Token, Word, words_of
+from ..magicmix_core.wording import cut
 from .host.edited_runs import attach
 from .host.edits import reweight
 from .host.graph import place_of
@@ -13,6 +14,8 @@ from .inputs import checked
 from .sockets import clip_input, model_to_patch_input
 
 COLUMNS = ["index", "token", "word", "weight", "chunk"]
+MOST_ROWS, MOST_WORDS = 10_000, 1000
+"""More rows in the table and words on the node are only counted: no page shows them."""
 
 
 class PromptTokens(io.ComfyNode):
@@ -40,8 +43,9 @@ class PromptTokens(io.ComfyNode):
     @checked
     def execute(cls, clip, text: str) -> io.NodeOutput:
         tokens = tokenize(clip, text)
-        table = _table(tokens)
-        tell(cls, _in_words(tokens))
+        words = words_of(tokens)
+        table = _table(tokens, words)
+        tell(cls, _in_words(tokens, words))
         return io.NodeOutput(table, ui=ui.PreviewText(table))
 
 
@@ -94,26 +98,32 @@ class CrossAttnReweight(io.ComfyNode):
         return io.NodeOutput(*attach(model, conditioning, reweight(clip, text, conditioning, words, scale)))
 
 
-def _table(tokens: list[Token]) -> str:
+def _table(tokens: list[Token], words: list[Word]) -> str:
     """A row for each token up to the end of the text, as a Markdown table: Preview Any draws it, and it can be read as it stands."""
-    words = {column: word.text for word in words_of(tokens) for column in word.columns}
-    shown = range(min(max(words, default=0) + 2, len(tokens)))
-    rows = [(column, tokens[column].text, words.get(column, ""), f"{tokens[column].weight:g}", tokens[column].chunk) for column in shown]
+    word_of = {column: word.text for word in words for column in word.columns}
+    text = min(max(word_of, default=0) + 2, len(tokens))
+    rows = [
+        (column, token.text, cut(word_of.get(column, "")), f"{token.weight:g}", token.chunk)
+        for column, token in enumerate(tokens[: min(text, MOST_ROWS)])
+    ]
     cells = [[str(cell).replace("|", r"\|") for cell in row] for row in [COLUMNS, ["---"] * len(COLUMNS), *rows]]
-    left = len(tokens) - len(rows)
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells) + (f"\n\nand {left} of padding" if left else "")
+    more = [f"and {text - len(rows)} more"] if text > len(rows) else []
+    more += [f"and {len(tokens) - text} of padding"] if len(tokens) > text else []
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells) + "".join(f"\n\n{line}" for line in more)
 
 
-def _in_words(tokens: list[Token]) -> str:
+def _in_words(tokens: list[Token], words: list[Word]) -> str:
     """The same as running text, since the page may not keep lines: `chunk 0: 1 a; 2 wom + 3 bat = wombat (1.2)`."""
     parts, chunk = [], None
-    for word in words_of(tokens):
+    for word in words[:MOST_WORDS]:
         first = tokens[word.columns[0]]
         if first.chunk != chunk:
             chunk = first.chunk
             parts.append(f"chunk {chunk}: ")
-        pieces = " + ".join(f"{column} {tokens[column].text}" for column in word.columns)
-        whole = f" = {word.text}" if len(word.columns) > 1 else ""
+        pieces = " + ".join(f"{column} {tokens[column].text}" for column in word.columns[:MOST_WORDS])
+        whole = f" = {cut(word.text)}" if len(word.columns) > 1 else ""
         weight = f" ({first.weight:g})" if first.weight != 1 else ""
         parts.append(f"{pieces}{whole}{weight}; ")
+    if len(words) > MOST_WORDS:
+        parts.append(f"and {len(words) - MOST_WORDS} more")
     return "".join(parts).rstrip("; ") or "no words"

@@ -65,6 +65,13 @@ def test_long_prompts_go_on_in_the_next_chunk(table):
     assert ["78", "cat", "cat", "1", "1"] in lines
 
 
+def test_a_prompt_beyond_all_measure_is_shown_in_part(table, caplog):
+    with caplog.at_level("INFO"):
+        _, *rows, _, more = rows_of(table("cat " * 12_000))
+    assert len(rows) == 10_000 and more == ["and 2320 more"]
+    assert [record.message for record in caplog.records][-1].endswith("; and 11000 more")
+
+
 def test_letters_beyond_ascii_are_readable(table):
     assert "café" in table("a café")
 
