@@ -1,5 +1,6 @@
 """Prompts as tokens, found words, and maps of where they are."""
 
+from dataclasses import replace
 from itertools import islice, product
 from types import SimpleNamespace
 
@@ -158,7 +159,7 @@ def test_pictures_and_maps_that_are_not_finite_are_refused(run, draw, record):
     inputs = {"recording": recording, "opacity": 0.7, "legend": True}
     with pytest.raises(ValueError, match="images must hold finite numbers only, got 12288 of 12288"):
         run("CrossAttnMaps", images=torch.full((1, 64, 64, 3), float("nan")), **inputs)
-    recording.store.sums = {places: maps * float("nan") for places, maps in recording.store.sums.items()}
+    recording.runs[-1] = replace(recording.runs[-1], maps=recording.runs[-1].maps * float("nan"))
     with pytest.raises(ValueError, match="recording must hold finite numbers only, got 64 of 64"):
         run("CrossAttnMaps", images=torch.rand(1, 64, 64, 3), **inputs)
 
