@@ -25,12 +25,12 @@ class PlugAndPlayFeatures(io.ComfyNode):
                 share_of_steps_input(
                     "attention_steps",
                     0.5,
-                    "For which fraction of the steps the picture's parts hang together as the layout's do (self-attention). More keeps pose and outline; less lets shapes change. 0 = off.",
+                    "For which share of the denoising, from pure noise on, the picture's parts hang together as the layout's do (self-attention). More keeps pose and outline; less lets shapes change. 0 = off.",
                 ),
                 share_of_steps_input(
                     "feature_steps",
                     0.8,
-                    "For which fraction of the steps the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off.",
+                    "For which share of the denoising, from pure noise on, the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off.",
                 ),
                 io.String.Input(
                     "attention_blocks",

@@ -6,7 +6,6 @@ from .host.edited_runs import attach
 from .host.edits import EDITS, prompt_to_prompt
 from .host.graph import place_of
 from .host.node_text import tell
-from .host.prompts import encode
 from .host.wiring import half_connected, half_connected_here, unlike_the_layout
 from .inputs import checked
 from .sockets import Layout, clip_input, model_to_patch_input, share_of_steps_input
@@ -40,12 +39,12 @@ class PromptToPrompt(io.ComfyNode):
                 share_of_steps_input(
                     "cross_steps",
                     0.8,
-                    "For which fraction of the steps the words look where the layout's words look. Less lets the shape change more.",
+                    "For which share of the denoising, from pure noise on, the words look where the layout's words look. Less lets the shape change more.",
                 ),
                 share_of_steps_input(
                     "self_steps",
                     0.4,
-                    "For which fraction of the steps the picture's parts hang together as the layout's do. More keeps pose and background; less lets the shape change.",
+                    "For which share of the denoising, from pure noise on, the picture's parts hang together as the layout's do. More keeps pose and background; less lets the shape change.",
                 ),
                 io.String.Input(
                     "words",
@@ -96,10 +95,9 @@ class PromptToPrompt(io.ComfyNode):
         local_blend: str = "",
         word_steps: str = "",
     ) -> io.NodeOutput:
-        conditioning = encode(clip, target_text, "target_text")
         texts = (source_text, target_text)
-        made, chosen = prompt_to_prompt(
-            clip, layout, texts, conditioning, edit, cross_steps, self_steps, words=words, word_steps=word_steps, local_blend=local_blend
+        made, conditioning, chosen = prompt_to_prompt(
+            clip, layout, texts, edit, cross_steps, self_steps, words=words, word_steps=word_steps, local_blend=local_blend
         )
         said = [f"edit: {chosen}", *unlike_the_layout(clip, source_text, layout), *half_connected(*place_of(cls))]
         tell(cls, "\n".join(said), mistaken=len(said) > 1)

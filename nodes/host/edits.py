@@ -94,7 +94,6 @@ def prompt_to_prompt(
     clip,
     layout: Layout,
     texts: tuple[str, str],
-    conditioning: list,
     edit: str,
     cross_steps: float,
     self_steps: float,
@@ -102,8 +101,8 @@ def prompt_to_prompt(
     words: str = "",
     word_steps: str = "",
     local_blend: str = "",
-) -> tuple[PromptEdit, str]:
-    """The edit from the source's text to the target's, whose encoding is `conditioning`, and whether it is a swap or refine.
+) -> tuple[PromptEdit, list, str]:
+    """The edit from the source's text to the target's, the target's CONDITIONING, and whether it is a swap or refine.
 
     `words` re-weights, `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change. Raises ValueError for texts that `edit` cannot serve.
     """
@@ -119,7 +118,8 @@ def prompt_to_prompt(
     made = Source(
         layout, encode(clip, texts[0], "source_text")[0], correspondence.mapping, correspondence.follows * steps, self_steps, blend
     )
-    return PromptEdit(conditioning[0][0], _values(clip, target, "words", words, 1.0, 1.0), made), edit
+    conditioning = encode(clip, texts[1], "target_text")
+    return PromptEdit(conditioning[0][0], _values(clip, target, "words", words, 1.0, 1.0), made), conditioning, edit
 
 
 def _values(clip, tokens: list[Token], name: str, words: str, default: float, elsewhere: float) -> Tensor:
