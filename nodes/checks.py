@@ -9,6 +9,9 @@ from torch import Tensor
 
 from ..magicmix_core.wording import quoted
 
+AXES = {3: "channels x length", 4: "channels x height x width", 5: "channels x frames x height x width"}
+"""What the lengths of a latent are, behind its batch, by how many it has with it."""
+
 
 def shown(value: object) -> str:
     """A value that came, in few words."""
@@ -58,14 +61,24 @@ def check_layout_fits(layout: Tensor, target: torch.Size) -> None:
     if layout.ndim != len(target) or layout.shape[1] != target[1]:
         raise ValueError(
             f"layout must be a latent of the model's own kind: it is {_size(layout.shape)}, the model works on {_size(target)}"
-            " (channels x height x width). Encode the layout with the VAE that belongs to the model"
+            f" ({AXES[len(target)]}). Encode the layout with the VAE that belongs to the model"
         )
     if layout.shape[2:] != target[2:]:
         raise ValueError(
             f"layout must have the size of the latent that is sampled: it is {_size(layout.shape)}, the latent is {_size(target)}"
-            " (channels x height x width). Scale the layout's image before it is encoded"
+            f" ({AXES[len(target)]}). Scale the layout's image before it is encoded"
         )
     check_batch("layout", layout.shape[0], target[0])
+
+
+def check_kind(name: str, latent: Tensor, channels: int, axes: int) -> None:
+    """A latent `[B, C, ...]` against those of a model: their `channels`, and the `axes` that follow them."""
+    if latent.ndim != axes + 2 or latent.shape[1] != channels:
+        size = " x ".join([str(channels), *AXES[axes + 2].split(" x ")[1:]])
+        raise ValueError(
+            f"{name} must be a latent of the model's own kind: it is {_size(latent.shape)}, the model works on {size}."
+            " Encode the picture with the VAE that belongs to the model"
+        )
 
 
 def check_batch(name: str, rows: int, target: int) -> None:

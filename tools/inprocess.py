@@ -77,8 +77,11 @@ def node_runner() -> Callable[..., tuple]:
     return run
 
 
-def random_model(family: type, unet_config: dict):
-    """A MODEL of `family` whose weights are random: the host leaves them uninitialised."""
+def random_model(family: type, unet_config: dict, outside: dict | None = None):
+    """A MODEL of `family` whose weights are random: the host leaves them uninitialised.
+
+    `outside` are the weights around the network that the host wants when it makes the model.
+    """
     import comfy.model_management
     import comfy.model_patcher
     import torch
@@ -86,7 +89,8 @@ def random_model(family: type, unet_config: dict):
     device = comfy.model_management.get_torch_device()
     config = family(dict(unet_config))
     config.set_inference_dtype(torch.float16 if device.type == "cuda" else torch.float32, None)
-    model = config.get_model({}, "", device=device)
+    with torch.no_grad():
+        model = config.get_model(dict(outside or {}), "", device=device)
     generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
         for name, weight in model.diffusion_model.named_parameters():

@@ -14,6 +14,7 @@ from torch import Tensor
 from ...magicmix_core.attention import edit_operands, scale_columns, word_maps
 from ...magicmix_core.maps import MapStore
 from .edits import Before
+from .families import draws_videos
 from .features import Features
 from .placed_edits import PlacedEdit
 from .recordings import Recording
@@ -144,9 +145,11 @@ def kernel(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
 def attention_levels(unet) -> dict[tuple[str, int, int], int]:
     """By (part, block, number in the block), as the host names transformer blocks to patches: how often their picture is halved.
 
-    Empty for other networks.
+    Empty for other networks, and for those of videos: their frames, which attend to each other, are the rows of a batch.
     """
     levels, level = {}, 0
+    if draws_videos(unet):
+        return levels
     middle = [unet.middle_block] if getattr(unet, "middle_block", None) is not None else []
     for part, blocks in (
         ("input", getattr(unet, "input_blocks", ())),
@@ -159,6 +162,17 @@ def attention_levels(unet) -> dict[tuple[str, int, int], int]:
                     levels[part, number, index] = level
             level += _contains(block, Downsample) - _contains(block, Upsample)
     return levels
+
+
+def places_without_self_attention(unet) -> set[tuple[str, int, int]]:
+    """Those of `attention_levels` that attend to the prompt twice instead, as the x4 upscaler does at high resolutions."""
+    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
+
+    def disabled(part: str, number: int, index: int) -> bool:
+        layers = (layer for layer in parts[part][number] if hasattr(layer, "transformer_blocks"))
+        return next(layers).transformer_blocks[index].disable_self_attn
+
+    return {place for place in attention_levels(unet) if disabled(*place)}
 
 
 def _contains(block: torch.nn.Module, kind: type) -> bool:

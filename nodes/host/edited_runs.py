@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...magicmix_core.layout import variance_exploding
 from ...magicmix_core.maps import MapStore, blend_mask, nearest_level
-from .attention import CALL, Call, Watched, attention_levels, cross_attention, self_attention
+from .attention import CALL, Call, Watched, attention_levels, cross_attention, places_without_self_attention, self_attention
 from .edits import KEY, PromptEdit, edit_of, stands_at
 from .features import Features, replaced_features
 from .foreign_patches import check_merges_nothing
@@ -80,7 +80,7 @@ class EditedRun:
         self.notes = notes_of(guider.model_options["transformer_options"])
         self.levels = attention_levels(guider.model_patcher.model.diffusion_model)
         if not self.levels:
-            raise ValueError("model must be a UNet with cross-attention, as Stable Diffusion 1.x, 2.x and XL are")
+            raise ValueError("model must be a UNet with cross-attention that draws pictures, as Stable Diffusion 1.x, 2.x and XL are")
         self.size = tuple(noise.shape[-2:])
         self.sigma, self.ends = 0.0, {}
         self.edits: dict = {}
@@ -171,7 +171,10 @@ class EditedRun:
         replacements = options.setdefault("patches_replace", {})
         for name, needed in (("attn1", self.sources), ("attn2", self.edits or self.watched)):
             there = dict(replacements.get(name, {}))
+            passed_over = places_without_self_attention(self.guider.model_patcher.model.diffusion_model) if name == "attn1" else ()
             for place, level in self.levels.items():
+                if place in passed_over:
+                    continue
                 previous = there.get(place) or there.get(place[:2])
                 replace = partial(self_attention, previous) if name == "attn1" else partial(cross_attention, previous, level)
                 if needed or (previous and self.sources):  # which is shown the host's rows only

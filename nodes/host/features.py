@@ -10,6 +10,7 @@ from torch import Tensor
 from ...magicmix_core.blocks import feature_block, parse_blocks
 from ...magicmix_core.wording import quoted
 from .edits import Before
+from .families import draws_videos
 from .layouts import Layout, RecordedLatents, check_has_prompt
 
 
@@ -46,8 +47,8 @@ def features_of(
         raise ValueError(f"layout must have been made with one prompt, got {len(layout.conditioning)} combined ones")
     decoder = getattr(model.model.diffusion_model, "output_blocks", ())
     attending = [number for number, block in enumerate(decoder) if any(hasattr(layer, "transformer_blocks") for layer in block)]
-    if not attending:
-        raise ValueError("model must be a UNet with attention in its decoder, as Stable Diffusion 1.x, 2.x and XL are")
+    if not attending or draws_videos(model.model.diffusion_model):
+        raise ValueError("model must be a UNet with attention in its decoder that draws pictures, as Stable Diffusion 1.x, 2.x and XL are")
     levels = len(model.model.diffusion_model.channel_mult)
     middle = feature_block(levels, len(decoder) // levels)
     chosen = parse_blocks("attention_blocks", attention_blocks.strip() or f"{middle}-{len(decoder) - 1}", len(decoder))

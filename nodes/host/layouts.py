@@ -13,6 +13,11 @@ from ..checks import check_layout_fits
 NOISES = {"shared": shared_noise, "independent": independent_noise}
 
 
+def as_frames(picture: Tensor, ndim: int) -> Tensor:
+    """A latent picture `[B, C, H, W]` as a video of one frame, `[B, C, 1, H, W]`, where latents have 5 axes; else as it is."""
+    return picture.unsqueeze(2) if (picture.ndim, ndim) == (4, 5) else picture
+
+
 @dataclass(frozen=True)
 class LatentLayout:
     """An image's LATENT and how noise is laid over it."""
@@ -32,10 +37,10 @@ class LatentLayout:
 
     def path(self, model, noising: Noising, like: Tensor) -> LayoutPath:
         """The layout's path for `model` (a BaseModel), spread over the batch of `like` `[B, C, H, W]`."""
-        check_layout_fits(self.samples, like.shape)
+        check_layout_fits(as_frames(self.samples, like.ndim), like.shape)
 
         def spread(rows: Tensor) -> Tensor:
-            return comfy.utils.repeat_to_batch_size(rows.to(like), like.shape[0])
+            return comfy.utils.repeat_to_batch_size(as_frames(rows.to(like), like.ndim), like.shape[0])
 
         x0 = spread(self.samples)
         if torch.count_nonzero(x0) > 0:  # the host does not shift an empty latent either

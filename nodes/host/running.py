@@ -6,8 +6,9 @@ import latent_preview
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_layout_fits
-from .layouts import RecordedLatents
+from ..checks import check_batch, check_kind
+from .families import check_conditionings, check_kept_shape, check_run
+from .layouts import RecordedLatents, as_frames
 from .samplers import InvertingSampler, MixingSampler, RecordingSampler
 
 
@@ -18,17 +19,16 @@ def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: fl
     """
     layout, nu_rows = sampler.layout, sampler.nu.start.shape[0]
     batch = max(layout.samples.shape[0], nu_rows)
-    channels = model.get_model_object("latent_format").latent_channels
-    check_layout_fits(layout.samples, torch.Size([batch, channels, *layout.samples.shape[2:]]))
+    start, picture = (_own_kind(model, "layout", rows) for rows in (layout.start_noise(), layout.samples))
     check_batch("nu_map", nu_rows, batch)
     sigmas = sampler.window(model.get_model_object("model_sampling")).executed(sigmas)
-    noise, samples = (comfy.utils.repeat_to_batch_size(rows, batch) for rows in (layout.start_noise(), layout.samples))
+    noise, samples = (comfy.utils.repeat_to_batch_size(rows, batch) for rows in (start, picture))
     return _run(model, sampler, sigmas, seed, cfg, positive, negative, layout.latent | {"samples": samples}, noise)
 
 
 def record_prompt(model, base, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLatents:
     """Sample as the core's KSampler does, to the bit, and keep the path. Raises ValueError for one that is not finite."""
-    latent = latent | {"samples": comfy.sample.fix_empty_latent_channels(model, latent["samples"])}
+    latent = latent | {"samples": _own_kind(model, "latent", comfy.sample.fix_empty_latent_channels(model, latent["samples"]))}
     noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
     sampler = RecordingSampler(base)
     result = _run(model, sampler, sigmas, seed, cfg, positive, negative, latent, noise)
@@ -43,6 +43,7 @@ def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent
     """
     sampler = InvertingSampler(refinements)
     latent = {key: value for key, value in latent.items() if key != "noise_mask"}
+    latent |= {"samples": _own_kind(model, "latent", latent["samples"])}
     nothing = torch.zeros_like(latent["samples"])
     noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
     _check_came_out("model, positive and latent", sampler.latents)
@@ -50,6 +51,8 @@ def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent
 
 
 def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:
+    check_conditionings(model, positive=positive, negative=negative)
+    check_run(model, cfg, latent, positive=positive, negative=negative)
     samples = comfy.sample.sample_custom(
         model,
         noise,
@@ -72,6 +75,15 @@ def _check_came_out(inputs: str, latents: Tensor) -> None:
     bad = latents.numel() - int(torch.isfinite(latents).sum())
     if bad:
         raise ValueError(f"{inputs} must together give a layout of finite numbers, got {bad} of {latents.numel()} that are NaN or infinite")
+
+
+def _own_kind(model, name: str, samples: Tensor) -> Tensor:
+    """A latent as `model` takes it, a picture as a video of one frame. Raises ValueError naming `name` for one of another kind."""
+    check_kept_shape(model)
+    kind = model.get_model_object("latent_format")
+    samples = as_frames(samples, kind.latent_dimensions + 2)
+    check_kind(name, samples, kind.latent_channels, kind.latent_dimensions)
+    return samples
 
 
 def _latent_format(model) -> str:

@@ -47,7 +47,9 @@ class SourceRows:
         if concat is not None:
             rows = torch.cat([rows, concat.to(rows)], 1)
         y = conds.get("y")
-        return rows.to(x), conds["c_crossattn"].to(x), None if y is None else y.to(x)
+        if y is not None:
+            y = y.to(x) if y.is_floating_point() else y.to(x.device)  # a class label is a whole number
+        return rows.to(x), conds["c_crossattn"].to(x), y
 
     def _latent_size(self, x: Tensor) -> tuple[int, ...]:
         return (self.guider.inner_model.latent_format.latent_channels, *x.shape[2:])
