@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import comfy.ldm.modules.attention
 import comfy.sd1_clip
 import comfy.sdxl_clip
+import comfy.text_encoders.aura_t5
+import comfy.text_encoders.sa_t5
 import comfy.text_encoders.sd2_clip
+import comfy.text_encoders.z_image
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -84,6 +87,44 @@ def test_letters_beyond_ascii_are_readable(table):
 )
 def test_every_family_of_text_encoders_is_read(table, tokenizer):
     assert ["2", "tiger", "tiger", "1", "0"] in rows_of(table("a tiger", text_encoder(tokenizer())))
+
+
+T5 = [comfy.text_encoders.sa_t5.SAT5Tokenizer, comfy.text_encoders.aura_t5.AuraT5Tokenizer]
+
+
+@pytest.mark.parametrize("tokenizer", T5)
+def test_words_of_t5_are_told_apart(run, tokenizer):
+    text = "a dog on (green:1.2) grass, unbelievably"
+    tokens = run("PromptTokens", clip=text_encoder(tokenizer()), text=text)[0]
+    words = list(dict.fromkeys((line[2], line[3]) for line in rows_of(tokens)[1:] if line[2:3] not in ([], [""])))
+    assert words == [(word, "1.2" if word == "green" else "1") for word in ["a", "dog", "on", "green", "grass", ",", "unbelievably"]]
+
+
+@pytest.mark.parametrize("tokenizer", T5)
+def test_words_of_t5_are_found(run, worded, tokenizer):
+    encoder = text_encoder(tokenizer())
+    encoder.encode_from_tokens_scheduled = lambda tokens: [[torch.zeros(1, 256, 128), {}]]
+    inputs = {"model": worded, "clip": encoder, "text": "a dog on (green:1.2) grass"}
+    _, conditioning = run("CrossAttnReweight", **inputs, words="green, grass", scale=3.0)
+    assert (conditioning[0][1]["magicmix_edits"].scales == 3).sum() == 2
+    with pytest.raises(ValueError, match="'cat' is not a word of the prompt; its words are: a, dog, on, green, grass"):
+        run("CrossAttnReweight", **inputs, words="cat", scale=3.0)
+
+
+def test_a_text_encoder_whose_words_are_not_known_is_refused(table):
+    with pytest.raises(ValueError, match="clip must be a text encoder whose words are known.*got ZImageTokenizer"):
+        table("a tiger", text_encoder(comfy.text_encoders.z_image.ZImageTokenizer()))
+
+
+def test_a_checkpoint_without_a_text_encoder_is_refused(run, worded):
+    for node, inputs in (("PromptTokens", {}), ("CrossAttnReweight", {"model": worded, "words": "tiger", "scale": 2.0})):
+        with pytest.raises(ValueError, match="clip must be a text encoder, got none"):
+            run(node, clip=None, text="a tiger", **inputs)
+
+
+def test_an_embedding_without_a_name_is_refused(table, tmp_path):
+    with pytest.raises(ValueError, match="text must name an embedding behind each 'embedding:'"):
+        table("a cat embedding:", text_encoder(comfy.sd1_clip.SD1Tokenizer(embedding_directory=str(tmp_path))))
 
 
 def test_embeddings_are_words_by_their_name(table, tmp_path):
