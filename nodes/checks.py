@@ -74,10 +74,11 @@ def check_layout_fits(layout: Tensor, target: torch.Size) -> None:
 def check_kind(name: str, latent: Tensor, channels: int, axes: int) -> None:
     """A latent `[B, C, ...]` against those of a model: their `channels`, and the `axes` that follow them."""
     if latent.ndim != axes + 2 or latent.shape[1] != channels:
-        size = " x ".join([str(channels), *AXES[axes + 2].split(" x ")[1:]])
+        known = latent.shape[2:] if latent.ndim == axes + 2 else AXES[axes + 2].split(" x ")[1:]
+        works_on = " x ".join(map(str, [channels, *known]))
         raise ValueError(
-            f"{name} must be a latent of the model's own kind: it is {_size(latent.shape)}, the model works on {size}."
-            " Encode the picture with the VAE that belongs to the model"
+            f"{name} must be a latent of the model's own kind: it is {_size(latent.shape)}, the model works on {works_on}"
+            f" ({AXES[axes + 2]}). Encode the picture with the VAE that belongs to the model"
         )
 
 

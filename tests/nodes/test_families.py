@@ -204,6 +204,19 @@ def test_a_layouts_attention_is_refused_before_the_network_is_called(run, clip, 
     assert built.calls == before
 
 
+@of(["SD15", "HunyuanVideo", "CosmosT2V", "StableAudio"])
+def test_a_latent_of_another_kind_is_refused_by_its_name(run, built, mixed):
+    own = built.latent()["samples"]
+    before = built.calls
+    for samples in (torch.ones(1, own.shape[1] + 1, *own.shape[2:]), torch.ones(1, own.shape[1], 2, 2, 2, 2)):
+        latent = {"samples": samples}
+        with pytest.raises(ValueError, match="layout must be a latent of the model's own kind: it is"):
+            mixed(run("MagicMixLayoutNoise", latent=latent, seed=5, noise="shared")[0])
+        with pytest.raises(ValueError, match="latent must be a latent of the model's own kind: it is"):
+            run("MagicMixLayoutFromPrompt", **built.ends(), **SETTINGS, latent=latent)
+    assert built.calls == before
+
+
 @of(SHIFTED)
 def test_latents_of_another_shape_inside_are_refused(run, built, noised, mixed):
     inputs = {"model": built.model, "positive": built.family.prompt(1), "scheduler": "normal", "steps": 4, "refinements": 1}
