@@ -93,7 +93,9 @@ def random_model(family: type, unet_config: dict, outside: dict | None = None):
         model = config.get_model(dict(outside or {}), "", device=device)
     generator = torch.Generator(device).manual_seed(0)
     with torch.no_grad():
-        for name, weight in model.diffusion_model.named_parameters():
+        learned = {"pos_embed", "inv_freq"}  # buffers that a checkpoint fills too
+        buffers = [(name, buffer) for name, buffer in model.diffusion_model.named_buffers() if name.rpartition(".")[2] in learned]
+        for name, weight in [*model.diffusion_model.named_parameters(), *buffers]:
             # Spread so that activations keep their size; norms around one.
             weight.normal_(std=weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1, generator=generator)
             if weight.ndim == 1 and name.endswith("norm.weight"):

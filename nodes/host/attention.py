@@ -164,15 +164,12 @@ def attention_levels(unet) -> dict[tuple[str, int, int], int]:
     return levels
 
 
-def places_without_self_attention(unet) -> set[tuple[str, int, int]]:
-    """Those of `attention_levels` that attend to the prompt twice instead, as the x4 upscaler does at high resolutions."""
-    parts = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}
-
-    def disabled(part: str, number: int, index: int) -> bool:
-        layers = (layer for layer in parts[part][number] if hasattr(layer, "transformer_blocks"))
-        return next(layers).transformer_blocks[index].disable_self_attn
-
-    return {place for place in attention_levels(unet) if disabled(*place)}
+def attends_to_itself(unet, place: tuple[str, int, int]) -> bool:
+    """Whether a place of `attention_levels` does: some attend to the prompt twice instead, as the x4 upscaler's at high resolutions."""
+    part, number, index = place
+    block = unet.middle_block if part == "middle" else getattr(unet, f"{part}_blocks")[number]
+    layer = next(layer for layer in block if hasattr(layer, "transformer_blocks"))
+    return not layer.transformer_blocks[index].disable_self_attn
 
 
 def _contains(block: torch.nn.Module, kind: type) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...magicmix_core.layout import variance_exploding
 from ...magicmix_core.maps import MapStore, blend_mask, nearest_level
-from .attention import CALL, Call, Watched, attention_levels, cross_attention, places_without_self_attention, self_attention
+from .attention import CALL, Call, Watched, attends_to_itself, attention_levels, cross_attention, self_attention
 from .edits import KEY, PromptEdit, edit_of, stands_at
 from .features import Features, replaced_features
 from .foreign_patches import check_merges_nothing
@@ -168,12 +168,11 @@ class EditedRun:
             comfy.patcher_extension.add_wrapper_with_key(kind, KEY, wrapper, options)
         if self.blends:
             options[BLEND] = self.blend
-        replacements = options.setdefault("patches_replace", {})
+        unet, replacements = self.guider.model_patcher.model.diffusion_model, options.setdefault("patches_replace", {})
         for name, needed in (("attn1", self.sources), ("attn2", self.edits or self.watched)):
             there = dict(replacements.get(name, {}))
-            passed_over = places_without_self_attention(self.guider.model_patcher.model.diffusion_model) if name == "attn1" else ()
             for place, level in self.levels.items():
-                if place in passed_over:
+                if name == "attn1" and not attends_to_itself(unet, place):
                     continue
                 previous = there.get(place) or there.get(place[:2])
                 replace = partial(self_attention, previous) if name == "attn1" else partial(cross_attention, previous, level)

@@ -12,8 +12,6 @@ def check_conditionings(model, **conditionings: list) -> None:
     wanted = _width(model)
     for name, conditioning in conditionings.items():
         for context, _ in conditioning:
-            if context.shape[1] == 0:
-                raise ValueError(f"{name} must hold a prompt's tokens, got an encoding without any: an empty prompt has some too")
             if wanted and context.shape[-1] != wanted:
                 raise ValueError(
                     f"{name} must be encoded by the model's own text encoder: its tokens are {context.shape[-1]} wide, the model takes {wanted}"
