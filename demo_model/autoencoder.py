@@ -88,6 +88,10 @@ class Autoencoder(nn.Module):
         return (latent - self.latent_mean[:, None, None]) * self.latent_scale[:, None, None]
 
     def decode(self, latent, **unused):
+        """Raises ValueError for a latent of another kind, a video's or another model's."""
+        channels = len(self.latent_mean)
+        if latent.ndim != 4 or latent.shape[1] != channels:
+            raise ValueError(f"latent must be pictures of {channels} channels [B, {channels}, H, W], got {list(latent.shape)}")
         latent = latent / self.latent_scale[:, None, None] + self.latent_mean[:, None, None]
         colours = F.interpolate(self.decoder_skip(latent), scale_factor=float(self.factor), mode="bilinear")
         return self.decoder(latent) + colours

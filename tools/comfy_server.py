@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx
@@ -27,20 +27,24 @@ def comfyui_path() -> Path:
 
 
 @contextlib.contextmanager
-def comfy_server(*arguments: str, pack: Path = PACK) -> Iterator[str]:
+def comfy_server(*arguments: str, pack: Path = PACK, extra_nodes: Iterable[Path] = ()) -> Iterator[str]:
     """Yields the server's base URL; stops it on the way out, whatever happened. `arguments` are ComfyUI's own.
 
     Models, input, output and user data live in a temporary folder: the ComfyUI tree itself stays untouched.
     `pack` is a folder, which is linked, or an archive, which is unpacked into a folder of its name as an installer does.
+    `extra_nodes` are folders of other custom nodes, linked beside it.
     """
     with tempfile.TemporaryDirectory(prefix="magicmix-") as folder:
         base = Path(folder)
         for name in ("custom_nodes", "models", "input", "output", "temp", "user"):
             (base / name).mkdir()
         if pack.is_dir():
-            (base / "custom_nodes" / "magicmix").symlink_to(pack, target_is_directory=True)
+            # A checkout may be called anything; its tests must not depend on it.
+            (base / "custom_nodes" / ("magicmix" if pack == PACK else pack.name)).symlink_to(pack, target_is_directory=True)
         else:
             shutil.unpack_archive(pack, base / "custom_nodes" / pack.stem)
+        for folder_of_nodes in extra_nodes:
+            (base / "custom_nodes" / folder_of_nodes.name).symlink_to(folder_of_nodes, target_is_directory=True)
         if (example := comfyui_path() / "input" / "example.png").is_file():  # what Load Image shows at first
             shutil.copy(example, base / "input")
         port = _free_port()

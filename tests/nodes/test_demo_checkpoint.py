@@ -1,5 +1,7 @@
 """The checkpoint that comes with the pack: whatever works on SD1.x works on it."""
 
+from random import Random
+
 import comfy.latent_formats
 import comfy.lora
 import comfy.model_management
@@ -187,6 +189,37 @@ def test_a_missing_file_is_named(tmp_path):
         load_demo_checkpoint(tmp_path / "nothing.safetensors")
 
 
+@pytest.mark.parametrize("share", [0.0, 1e-7, 1e-5, 0.5, 0.999])
+def test_a_truncated_file_is_named(tmp_path, share):
+    truncated = tmp_path / "short.safetensors"
+    truncated.write_bytes(CHECKPOINT.read_bytes()[: int(CHECKPOINT.stat().st_size * share)])
+    with pytest.raises(ValueError, match="the demo checkpoint short.safetensors is missing or damaged, install the pack again"):
+        load_demo_checkpoint(truncated)
+
+
+def test_an_unreadable_file_is_named(tmp_path):
+    with pytest.raises(ValueError, match="is missing or damaged, install the pack again"):
+        load_demo_checkpoint(tmp_path)
+
+
+def test_a_byte_gone_wrong_in_the_header_is_told_or_harmless(tmp_path):
+    """Names, shapes and settings stand there: a wrong one must not come out as an error of whatever meets it first."""
+    whole, damaged = CHECKPOINT.read_bytes(), tmp_path / "odd.safetensors"
+    header = int.from_bytes(whole[:8], "little")
+    random, told = Random(0), 0  # noqa: S311 (nothing is kept secret by it)
+    for _ in range(40):
+        place = random.choice((random.randrange(8 + header), 8 + random.randrange(3000)))
+        damaged.write_bytes(
+            whole[:place] + bytes([random.choice((0, 34, 48, 57, 91, 125, 200, random.randrange(256)))]) + whole[place + 1 :]
+        )
+        try:
+            load_demo_checkpoint(damaged)
+        except ValueError as error:
+            assert str(error).startswith("the demo checkpoint odd.safetensors is missing or damaged, install the pack again")
+            told += 1
+    assert told > 10
+
+
 def test_a_damaged_file_is_named(tmp_path):
     damaged = tmp_path / "half.safetensors"
     damaged.write_bytes(CHECKPOINT.read_bytes()[: CHECKPOINT.stat().st_size // 2])
@@ -198,3 +231,9 @@ def test_a_file_of_something_else_is_refused(tmp_path):
     save_file({"weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(ValueError, match="other.safetensors is missing or damaged"):
         load_demo_checkpoint(tmp_path / "other.safetensors")
+
+
+def test_a_latent_of_another_kind_is_refused_by_the_autoencoder(run):
+    _, _, vae = run("MagicMixDemoCheckpoint")
+    with pytest.raises(ValueError, match=r"latent must be pictures of 4 channels \[B, 4, H, W\], got \[1, 16, 8, 8\]"):
+        run("VAEDecode", samples={"samples": torch.zeros(1, 16, 8, 8)}, vae=vae)
