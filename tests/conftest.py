@@ -7,5 +7,5 @@ import torch
 
 PACK = Path(__file__).parent.parent
 
-sys.path += [str(PACK), *(str(PACK / folder) for folder in ("tools", "tests", "api_examples"))]
+sys.path += [str(PACK), *(str(PACK / folder) for folder in ("tools", "tools/fuzz", "tools/soak", "tests", "api_examples"))]
 torch.set_num_threads(1)  # the test models are too small to share out

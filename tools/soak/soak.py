@@ -1,0 +1,112 @@
+"""`make soak`: hundreds of mixed runs on one server, with each of the host's caches; says whether memory grows and what stays alive.
+
+Resident memory is measured every ten runs. From run 50 on a line is fitted to it (least squares); its slope is printed with a 95 %
+confidence interval. Objects of the pack's own classes must be gone once no cached output can hold them: recordings, layouts, map
+stores, edits. The exit status is 1 when some are left, or when memory surely grows by more than 20 KiB a run.
+"""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from scipy import stats
+
+sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent / "fuzz")]
+
+from comfy_server import comfy_server
+from graphs import valid_graph
+from oracles import reference_graphs
+from queueing import BusyQueue
+
+COUNTING_NODES = Path(__file__).resolve().parent / "counting_nodes"
+CACHES = {"the host's usual cache": (), "no cache": ("--cache-none",), "a cache of the last 3": ("--cache-lru", "3")}
+PERIOD, WARM_UP = 10, 50
+SIDE = 64
+"""All pictures are of one size: torch's convolutions keep something for each new one, whoever asks for it."""
+KIB, MIB = 1024, 1024**2
+MOST_GROWTH = 20 * KIB
+
+
+@dataclass
+class Soak:
+    """What was seen: resident bytes by run, how runs ended, the errors of runs, and the objects that were left at the end, by class."""
+
+    resident: dict[int, int] = field(default_factory=dict)
+    endings: Counter = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    left: Counter = field(default_factory=Counter)
+
+    def slope(self) -> tuple[float, float, float]:
+        """Bytes a run after the warm-up, and the ends of its 95 % confidence interval."""
+        points = [(run, size) for run, size in self.resident.items() if run >= WARM_UP]
+        line = stats.linregress(*zip(*points, strict=True))
+        half = stats.t.ppf(0.975, len(points) - 2) * line.stderr
+        return line.slope, line.slope - half, line.slope + half
+
+
+def soak(url: str, count: int, seed: int, patience: float = 300) -> Soak:
+    """`count` runs on the server at `url`, which must have the counting node: sane graphs of every kind, none from the cache."""
+    seen = Soak()
+    with BusyQueue(url, patience) as queue:
+        schemas = {name: schema for name, schema in queue.schemas().items() if name != "CountAlive"}
+        references = list(reference_graphs().values())
+        first = look(queue, 0)["alive"]
+        for run in range(1, count + 1):
+            random = Random(f"{seed}-{run}")  # noqa: S311 (nothing is kept secret by it)
+            graph = references[run // PERIOD % len(references)] if run % PERIOD == 0 else valid_graph(random, schemas, SIDE)
+            ending = queue.ending(queue.queue(graph))
+            seen.endings[ending.kind] += 1
+            if ending.kind != "ran":
+                seen.errors.append(f"run {run}: {ending.error.get('node_type')}: {ending.error.get('exception_message', '')[:200]}")
+            if run % PERIOD == 0:
+                seen.resident[run] = look(queue, run)["resident"]
+        for number in range(count + 1, count + 5):  # as many other nodes as any of the caches keeps
+            last = look(queue, number)["alive"]
+        seen.left = Counter(last) - Counter(first)
+    return seen
+
+
+def look(queue: BusyQueue, number: int) -> dict:
+    """What the counting node sees, in a graph of its own that nothing else is cached for."""
+    graph = {
+        "demo": {"class_type": "MagicMixDemoCheckpoint", "inputs": {}},
+        "count": {"class_type": "CountAlive", "inputs": {"model": ["demo", 0], "number": number}},
+    }
+    ending = queue.ending(queue.queue(graph))
+    if ending.kind != "ran":
+        raise RuntimeError(f"the counting node {ending.kind}: {ending.error}")
+    return json.loads(ending.outputs["count"]["text"][0])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.count < WARM_UP + 3 * PERIOD:
+        parser.error(f"--count must be {WARM_UP + 3 * PERIOD} or more, for a line after the first {WARM_UP} runs")
+    failed = False
+    for name, arguments in CACHES.items():
+        with comfy_server(*arguments, extra_nodes=[COUNTING_NODES]) as url:
+            seen = soak(url, options.count, options.seed)
+        slope, low, high = seen.slope()
+        sizes = list(seen.resident.values())
+        ended = ", ".join(f"{number} {kind}" for kind, number in seen.endings.items())
+        print(
+            f"{name}: {options.count} runs ({ended}); resident {sizes[WARM_UP // PERIOD - 1] / MIB:.0f} MiB after {WARM_UP} runs, "
+            f"{sizes[-1] / MIB:.0f} MiB at the end; {slope / KIB:+.1f} KiB a run (95 % interval {low / KIB:+.1f} to {high / KIB:+.1f}); "
+            f"left alive: {dict(seen.left) or 'nothing'}",
+            *seen.errors,
+            sep="\n    ",
+            flush=True,
+        )
+        failed |= bool(seen.left) or low > MOST_GROWTH or seen.endings["stuck"] > 0
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
