@@ -84,6 +84,9 @@ class Autoencoder(nn.Module):
             self.decoder[-2].weight *= 0.3
 
     def encode(self, pixels):
+        """Raises ValueError for pictures of less than a latent pixel, which the host cuts down to nothing."""
+        if min(pixels.shape[-2:]) < self.factor:
+            raise ValueError(f"images must be {self.factor} x {self.factor} pixels or more, got smaller ones")
         latent = self.encoder(pixels) + self.encoder_skip(F.avg_pool2d(pixels, self.factor))
         return (latent - self.latent_mean[:, None, None]) * self.latent_scale[:, None, None]
 

@@ -237,3 +237,9 @@ def test_a_latent_of_another_kind_is_refused_by_the_autoencoder(run):
     _, _, vae = run("MagicMixDemoCheckpoint")
     with pytest.raises(ValueError, match=r"latent must be pictures of 4 channels \[B, 4, H, W\], got \[1, 16, 8, 8\]"):
         run("VAEDecode", samples={"samples": torch.zeros(1, 16, 8, 8)}, vae=vae)
+
+
+def test_a_picture_too_small_for_the_autoencoder_is_refused(run):
+    _, _, vae = run("MagicMixDemoCheckpoint")
+    with pytest.raises(ValueError, match="images must be 8 x 8 pixels or more"):
+        run("VAEEncode", pixels=torch.zeros(1, 7, 64, 3), vae=vae)
