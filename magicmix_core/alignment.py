@@ -15,7 +15,7 @@ Opcode = tuple[str, int, int, int, int]
 
 
 def differences(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[Opcode]:
-    """How `a` becomes `b`, as difflib's opcodes: (tag, i1, i2, j1, j2), tag being equal, replace, insert or delete.
+    """How `a` becomes `b`, as difflib's opcodes: (tag, first_a, end_a, first_b, end_b), tag being equal, replace, insert or delete.
 
     Between the longest common runs, found one after another, lies what differs (Ratcliff and Obershelp, 1988); the same as
     `difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes()`, whose time is cubic where words repeat.
@@ -71,33 +71,33 @@ def _common_runs(a: np.ndarray, b: np.ndarray) -> list[Block]:
         np.multiply(runs[i + 1, 1:] + 1, b == a[i], out=runs[i, :-1])
     found, left = [], [(0, len(a), 0, len(b), len(a))]
     while left:
-        i1, i2, j1, j2, bound = left.pop()
-        bound = min(bound, i2 - i1, j2 - j1)
-        i, j, length = _longest(runs, i1, i2, j1, j2, bound) if bound > 0 else (0, 0, 0)
+        first_a, end_a, first_b, end_b, bound = left.pop()
+        bound = min(bound, end_a - first_a, end_b - first_b)
+        i, j, length = _longest(runs, first_a, end_a, first_b, end_b, bound) if bound > 0 else (0, 0, 0)
         if length:
             found.append((i, j, length))
-            left += [(i1, i, j1, j, length - 1), (i + length, i2, j + length, j2, length)]
+            left += [(first_a, i, first_b, j, length - 1), (i + length, end_a, j + length, end_b, length)]
     return sorted(found)
 
 
-def _longest(runs: np.ndarray, i1: int, i2: int, j1: int, j2: int, bound: int) -> Block:
+def _longest(runs: np.ndarray, first_a: int, end_a: int, first_b: int, end_b: int, bound: int) -> Block:
     """The first of the longest runs inside the rectangle, of which none is longer than `bound`: the search ends at one that long."""
-    best = (i1, j1, 0)
-    room = np.minimum(np.arange(j2 - j1, 0, -1), bound).astype(np.int16)
-    row, rows = i1, 4
-    while row < i2:
-        part = np.minimum(runs[row : min(row + rows, i2), j1:j2], room)
-        below = np.arange(i2 - row, i2 - row - len(part), -1)
+    best = (first_a, first_b, 0)
+    room = np.minimum(np.arange(end_b - first_b, 0, -1), bound).astype(np.int16)
+    row, rows = first_a, 4
+    while row < end_a:
+        part = np.minimum(runs[row : min(row + rows, end_a), first_b:end_b], room)
+        below = np.arange(end_a - row, end_a - row - len(part), -1)
         if below[-1] < bound:
             part = np.minimum(part, below[:, None].astype(np.int16))
         place = int(part.argmax())
-        i, j = divmod(place, j2 - j1)
+        i, j = divmod(place, end_b - first_b)
         if part[i, j] > best[2]:
-            best = (row + i, j1 + j, int(part[i, j]))
+            best = (row + i, first_b + j, int(part[i, j]))
             if best[2] == bound:
                 break
         row += len(part)
-        rows = max(4, min(2 * rows, MOST_CELLS // (j2 - j1)))
+        rows = max(4, min(2 * rows, MOST_CELLS // (end_b - first_b)))
     return best
 
 

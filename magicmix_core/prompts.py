@@ -134,8 +134,8 @@ def correspond(source: Sequence[Token], target: Sequence[Token], edit: str = "au
         return correspond_by_refinement(source, target), edit
     s_words, t_words = words_of(source), words_of(target)
     changes = [
-        (s_words[i1:i2], t_words[j1:j2])
-        for _, i1, i2, j1, j2 in differences([word.keys for word in s_words], [word.keys for word in t_words])
+        (s_words[first:end], t_words[t_first:t_end])
+        for _, first, end, t_first, t_end in differences([word.keys for word in s_words], [word.keys for word in t_words])
     ]
     for s, t in changes:
         if not (s and t):

@@ -2,6 +2,8 @@
 
 from comfy_api.latest import io
 
+from .inputs import checked
+
 
 class MagicMixDemoCheckpoint(io.ComfyNode):
     @classmethod
@@ -20,6 +22,7 @@ class MagicMixDemoCheckpoint(io.ComfyNode):
         )
 
     @classmethod
+    @checked
     def execute(cls) -> io.NodeOutput:
         from ..demo_model.loader import load_demo_checkpoint
 

@@ -23,6 +23,10 @@ def checked(execute: Callable[..., io.NodeOutput]) -> Callable[..., io.NodeOutpu
     @wraps(execute)
     def run(cls, **inputs: Any) -> io.NodeOutput:
         schema = cls.define_schema()
+        known = [entry.id for entry in schema.inputs]
+        for name in inputs:
+            if name not in known:  # the server drops such values, but not such links
+                raise ValueError(f"{shown(name)} is no input of this node; it has {', '.join(known) or 'none'}")
         optional = {entry.id for entry in schema.inputs if entry.optional}
         given = {name: value for name, value in inputs.items() if value is not None or name not in optional}
         for entry in schema.inputs:

@@ -167,7 +167,7 @@ def attention_levels(unet) -> dict[tuple[str, int, int], int]:
 def attends_to_itself(unet, place: tuple[str, int, int]) -> bool:
     """Whether a place of `attention_levels` does: some attend to the prompt twice instead, as the x4 upscaler's at high resolutions."""
     part, number, index = place
-    block = unet.middle_block if part == "middle" else getattr(unet, f"{part}_blocks")[number]
+    block = {"input": unet.input_blocks, "middle": [unet.middle_block], "output": unet.output_blocks}[part][number]
     layer = next(layer for layer in block if hasattr(layer, "transformer_blocks"))
     return not layer.transformer_blocks[index].disable_self_attn
 

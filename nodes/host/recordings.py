@@ -88,6 +88,7 @@ class Recording:
 
     def maps_of_latents(self, latents: Tensor) -> Tensor:
         """`[b, words, h, w]`: the maps of the runs that ended in these latents `[b, C, H, W]`. Raises ValueError for another latent."""
+        self._check_begun()
         known = {mark: maps for run in self.runs for mark, maps in zip(run.marks, run.maps, strict=True)}
         found = [known.get(mark) for mark in marks(latents)]
         if any(maps is None for maps in found):
@@ -101,8 +102,7 @@ class Recording:
 
         Raises ValueError where that is not certain, saying how to make it so.
         """
-        if not self.runs:
-            raise ValueError("no attention map was recorded: sample the images with the model of Record Cross-Attn Maps first")
+        self._check_begun()
         here = get_executing_context()
         if here is None or node_id not in graph:
             return _the_one(self.runs)
@@ -121,6 +121,12 @@ class Recording:
             raise ValueError(f"images went through a node that rearranges lists, so their order is not known: {SAY_WHICH}")
         place = places[min(here.list_index or 0, len(places) - 1)]  # the host repeats the last of a shorter list
         return _the_one([run for run in runs if run.origin.index == place])
+
+    def _check_begun(self) -> None:
+        if not self.runs:
+            raise ValueError(
+                "recording: no attention map was recorded, so sample the images with the model of Record Cross-Attn Maps, for a step at least"
+            )
 
     def _runs_of(self, sampler: str, prompt_id: str, inputs: str | None) -> list[RecordedRun]:
         """The runs of a node in this execution, or in the last one with the same inputs, whose result the host has cached."""

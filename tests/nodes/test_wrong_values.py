@@ -162,3 +162,10 @@ def test_a_sampler_that_changes_the_size_is_refused(run, mixed, sigmas):
 @pytest.mark.parametrize("part", ["high", "low"])
 def test_a_schedule_without_a_step_leaves_what_it_was_given(mixed, sigmas, part, left):
     assert torch.isfinite(mixed(sigmas[:left] if part == "high" else sigmas[len(sigmas) - left :])).all()
+
+
+def test_an_input_that_a_node_does_not_have_is_refused_by_its_name(run):
+    with pytest.raises(ValueError, match="'model' is no input of this node; it has none"):
+        run("MagicMixDemoCheckpoint", model=None)
+    with pytest.raises(ValueError, match="'clip' is no input of this node; it has latent, seed, noise"):
+        run("MagicMixLayoutNoise", latent={"samples": torch.ones(1, 4, 8, 8)}, seed=1, noise="shared", clip=1)
