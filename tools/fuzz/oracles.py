@@ -8,6 +8,7 @@ from queueing import BusyQueue, Ending
 from safetensors.torch import load
 
 ALLOWED = {"ValueError", "comfy.model_management.InterruptProcessingException", "torch.OutOfMemoryError"}
+NO_INPUT = "is no input of this node"
 DEMO, SETTINGS = "MagicMixDemoCheckpoint", {"seed": 3, "steps": 4, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal"}
 MIXING = {"nu": 0.6, "k_max": 0.9, "k_min": 0.2}
 
@@ -31,7 +32,8 @@ def complaint(ending: Ending, pack: dict[str, list[str]], folder: Path) -> str |
     said = f"{error['exception_type']} out of {error['node_type']}: {message[:300]}"
     if error["exception_type"] not in ALLOWED:
         return said
-    if error["exception_type"] == "ValueError" and not any(re.search(rf"\b{name}\b", message) for name in names):
+    named = NO_INPUT in message or any(re.search(rf"\b{name}\b", message) for name in names)
+    if error["exception_type"] == "ValueError" and not named:
         return f"{said} (names no input)"
     return None
 
