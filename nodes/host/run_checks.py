@@ -72,7 +72,7 @@ def where_the_text_differs(run, recording: Recording) -> str:
     same = [first_difference(recording.encoding, context) for context in contexts]
     word = recording.names[max(same)] if same and max(same) < len(recording.names) else ""
     return (
-        "text must be the prompt that is sampled, encoded by the same clip: no prompt of this run is the recorded one"
+        "model: its recorded text must be the prompt that is sampled, encoded by the same clip: no prompt of this run is the recorded one"
         + (f"; the nearest differs from {word!r} on" if word else "")
         + f" ({CHOSEN_ANEW})"
     )
