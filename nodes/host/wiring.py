@@ -47,7 +47,7 @@ def half_connected_here() -> str:
 def unlike_the_layout(clip, source_text: str, layout: RecordedLatents) -> list[str]:
     """Whether `source_text` is another prompt than the one the layout was made with."""
     encoding = encode(clip, source_text)[0][0]
-    same = max(first_difference(encoding, context) for context, _ in layout.conditioning)
+    same = max((first_difference(encoding, context) for context, _ in layout.conditioning), default=0)
     if same == encoding.shape[1]:
         return []
     word = next((word.text for word in words_of(tokenize(clip, source_text)) if same in word.columns), None)

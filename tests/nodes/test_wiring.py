@@ -112,3 +112,9 @@ def test_little_memory_is_spared_by_one_prompt_after_the_other(edit, sample, une
     split = sample(*made)
     assert sorted(unet_rows) == [1] * 6 + [2] * 6  # the layout's row is only needed with the edited prompt
     torch.testing.assert_close(split, whole, rtol=1e-4, atol=1e-4)
+
+
+def test_a_layout_without_any_prompt_is_unlike_every_source_text(said, run, edit, worded, encode, sampling):
+    inputs = {"model": worded, "positive": [], "negative": encode(""), "latent": {"samples": torch.zeros(1, 4, 8, 8)}}
+    layout, _ = run("MagicMixLayoutFromPrompt", **inputs | sampling)
+    assert said(lambda: edit("a dog", "a lion", layout))[0].startswith("edit: swap\nsource_text is not the prompt")

@@ -4,6 +4,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from comfy_server import comfyui_path
 from queueing import BusyQueue, Ending
 from safetensors.torch import load
 
@@ -42,7 +43,7 @@ def raised_by(traceback: list[str], folder: Path) -> bool:
     """Whether the last frame, as the host prints them, that is neither a library's nor Python's own lies in `folder`."""
     files = [Path(found[1]).resolve() for frame in traceback if (found := re.match(r'\s*File "([^"]+)"', frame))]
     files = [file for file in files if "site-packages" not in file.parts and not any(part.startswith("python3") for part in file.parts)]
-    return bool(files) and files[-1].is_relative_to(folder)
+    return bool(files) and files[-1].is_relative_to(folder) and not files[-1].is_relative_to(comfyui_path().resolve())
 
 
 def reference_graphs() -> dict[str, dict]:
