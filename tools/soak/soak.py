@@ -29,8 +29,6 @@ SIDE = 64
 """All pictures are of one size: torch's convolutions keep something for each new one, whoever asks for it."""
 KIB, MIB = 1024, 1024**2
 MOST_GROWTH = 20 * KIB
-MOST_GROWTH_RELOADING = 80 * KIB
-"""Without a cache the checkpoint is loaded anew for every run, of core nodes alone too, which fragments memory."""
 
 
 @dataclass
@@ -106,8 +104,7 @@ def main() -> int:
             sep="\n    ",
             flush=True,
         )
-        most = MOST_GROWTH_RELOADING if "--cache-none" in arguments else MOST_GROWTH
-        failed |= bool(seen.left) or low > most or seen.endings["stuck"] > 0
+        failed |= bool(seen.left) or low > MOST_GROWTH or seen.endings["stuck"] > 0
     return int(failed)
 
 
