@@ -1,7 +1,7 @@
 """Edits of cross-attention and self-attention, without ever making an attention map.
 
-`attend(q, k, v) -> out` is any attention kernel over `q` `[B, N, C]`, `k` and `v` `[B, W, C]` with heads side by side in C; below,
-M is the map that it would make. Whatever multiplies M from the right can be done to v instead: `(M A) v = M (A v)`.
+q `[B, N, C]`, k and v `[B, W, C]` are the operands of any attention kernel, with heads side by side in C; M is the map that it would
+make. Whatever multiplies M from the right can be done to v instead: `(M A) v = M (A v)`.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+from .placed import Placed
+
+MOST_MAP_NUMBERS = 1 << 24
+"""A shared attention map is made in pieces of about this many numbers."""
 
 
 def scale_columns(v: Tensor, scales: Tensor) -> Tensor:
@@ -32,19 +35,46 @@ def edit_operands(
     return operands
 
 
-def word_maps(attend_to: Callable[[Tensor], Tensor], columns: Sequence[Sequence[int]], width: int, heads: int, like: Tensor) -> Tensor:
-    """`[B, len(columns), N]`: how much each of N places attends to each group of columns, the mean over the heads.
+def shared_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:
+    """`softmax(q k^T / sqrt(d)) v` for q, k `[b, N, C]` and v `[n b, N, C]`: one map for every b rows of values. `[n b, N, C]`.
 
-    `attend_to(v)` attends to values `[1, width, C]`; C, dtype and device are those of `like`. The values are indicators, one
-    channel of a head for each group, so that any kernel will do.
+    The map is made in pieces, so that it never fills memory.
     """
-    size = like.shape[-1] // heads
-    maps = []
-    for first in range(0, len(columns), size):
-        part = columns[first : first + size]
-        indicators = torch.zeros(width, heads, size, dtype=like.dtype, device=like.device)
-        for channel, group in enumerate(part):
-            indicators[list(group), :, channel] = 1
-        out = attend_to(indicators.reshape(1, width, -1))
-        maps.append(out.reshape(*out.shape[:2], heads, size).mean(2)[..., : len(part)].movedim(-1, 1))
-    return torch.cat(maps, 1)
+    size, rows = q.shape[-1] // heads, len(v) // len(q)
+    q, k = (tensor.unflatten(-1, (heads, size)).transpose(1, 2) for tensor in (q, k))  # [b, heads, N, d]
+    wide = v.unflatten(0, (rows, -1)).unflatten(-1, (heads, size)).permute(1, 3, 2, 0, 4).flatten(3)  # [b, heads, N, n d]
+    scale, precision = size**-0.5, torch.promote_types(q.dtype, torch.float32)
+    step = max(1, MOST_MAP_NUMBERS // (len(q) * heads * k.shape[2]))
+    parts = [((part * scale) @ k.mT).softmax(-1, dtype=precision).to(v.dtype) @ wide for part in q.split(step, 2)]
+    out = torch.cat(parts, 2).unflatten(-1, (rows, size))  # [b, heads, N, n, d]
+    return out.permute(3, 0, 2, 1, 4).flatten(3).flatten(0, 1)
+
+
+class Indicators:
+    """Values that read attention maps off any kernel: for each group of `columns` one channel of a head, 1 in its columns and else 0."""
+
+    def __init__(self, columns: Sequence[Sequence[int]]):
+        self.columns = columns
+        self._placed = Placed()
+
+    def values(self, width: int, heads: int, like: Tensor) -> list[Tensor]:
+        """`[1, width, C]`, as many as have room for all groups; C, dtype and device are those of `like`."""
+        return self._placed.get((width, heads, like.shape[-1]), like, lambda: self._made(width, heads, like))
+
+    def _made(self, width: int, heads: int, like: Tensor) -> list[Tensor]:
+        size, made = like.shape[-1] // heads, []
+        for first in range(0, len(self.columns), size):
+            values = torch.zeros(width, heads, size)
+            for channel, group in enumerate(self.columns[first : first + size]):
+                values[list(group), :, channel] = 1
+            made.append(values.reshape(1, width, -1).to(like))
+        return made
+
+
+def word_maps(attend_to: Callable[[Tensor], Tensor], words: Indicators, width: int, heads: int, like: Tensor) -> Tensor:
+    """`[B, groups, N]`: how much each of N places attends to each group of columns of `words`, the mean over the heads.
+
+    `attend_to(v)` attends to values `[1, width, C]`; C, dtype and device are those of `like`.
+    """
+    maps = [attend_to(values).unflatten(-1, (heads, -1)).mean(2) for values in words.values(width, heads, like)]
+    return torch.cat(maps, -1)[..., : len(words.columns)].movedim(-1, 1)

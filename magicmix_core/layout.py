@@ -1,16 +1,20 @@
-"""Layout paths: where things are, their shape and colour, as latents over noise levels.
+"""Layouts: where things are, their shape and colour. A layout becomes a path of latents over noise levels once a model joins in.
 
-Latents are `[B, C, H, W]` in the model's own scaling and noise convention (for SD1.x: `x0 + sigma * eps`).
+A path's latents are `[B, C, H, W]` in the model's own scaling and noise convention (for SD1.x: `x0 + sigma * eps`).
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
+from .checks import check_layout_fits
 from .seeds import derive_seed
+
+if TYPE_CHECKING:
+    from .kept import Kept
 
 Noising = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`(sigma, eps, x0) -> x`: how a model's noise level `sigma` turns a clean latent and unit noise into a noisy latent."""
@@ -58,7 +62,7 @@ def independent_noise(draw: Callable[[int], Tensor], seed: int) -> Callable[[int
 
 
 @dataclass(frozen=True)
-class ImageLayout:
+class NoisedPath:
     """An image's latent, noised to any level (MagicMix, arXiv 2210.16056, section 3): computed when asked, never stored."""
 
     x0: Tensor
@@ -73,13 +77,13 @@ class ImageLayout:
 
 
 @dataclass(frozen=True)
-class RecordedLayout:
+class RecordedPath:
     """The latents that a run passed through, for layouts that come from a prompt or from an inverted image.
 
     `sigmas` `[n + 1]` descend to 0, `latents` `[n + 1, B, C, H, W]` belong to them; both stay where they were recorded, and
-    answers come in the place, dtype and batch of `like`, one recorded row serving them all. On the grid the answer is the recorded latent itself; between two levels
-    it is interpolated linearly in sigma, along the straight lines that Euler's method draws. Above the first level there is
-    nothing to know, so its latent stands in.
+    answers come in the place, dtype and batch of `like`, one recorded row serving them all. On the grid the answer is the recorded
+    latent itself; between two levels it is interpolated linearly in sigma, along the straight lines that Euler's method draws.
+    Above the first level there is nothing to know, so its latent stands in.
     """
 
     sigmas: Tensor
@@ -102,3 +106,82 @@ class RecordedLayout:
 
     def _recorded(self, index: int) -> Tensor:
         return self.latents[index].to(self.like).expand_as(self.like).contiguous()
+
+
+class Layout(Protocol):
+    """What a MAGICMIX_LAYOUT socket carries: enough to make a path once the model joins in, when sampling.
+
+    `latent` is the layout's picture as a LATENT, in the VAE's scaling. `conditioning` is the CONDITIONING `[[encoding, dict], ...]`
+    that a model followed the path with; empty for a layout that no prompt was drawn for.
+    """
+
+    latent: dict
+    conditioning: list
+
+    @property
+    def samples(self) -> Tensor:
+        """The picture, `[b, C, H, W]`."""
+        ...
+
+    def start_noise(self) -> Tensor:
+        """Unit noise `[b, C, H, W]`: what the path starts from."""
+        ...
+
+    def check_fits(self, model, shape: torch.Size) -> None:
+        """Raises ValueError where the layout cannot steer latents of this shape `[B, C, H, W]` in `model`, a BaseModel of the host."""
+        ...
+
+    def path(self, model, noising: Noising, like: Tensor) -> LayoutPath:
+        """The layout's path for `model`, spread over the batch of `like` `[B, C, H, W]`; raises as `check_fits` does."""
+        ...
+
+
+@dataclass(frozen=True)
+class RecordedLayout:
+    """The path of a run: `latents` `[n + 1, b, C, H, W]` in the model's scaling at `sigmas` `[n + 1]`, on the CPU.
+
+    `latent_format` names the kind of latents it was recorded on; `kept` is what edits read of it, where that was asked for.
+    """
+
+    latent: dict
+    sigmas: Tensor
+    latents: Tensor
+    latent_format: str
+    conditioning: list
+    kept: "Kept | None" = None
+
+    @property
+    def samples(self) -> Tensor:
+        return self.latent["samples"]
+
+    def start_noise(self) -> Tensor:
+        return self.latents[0] / self.sigmas[0]
+
+    def check_fits(self, model, shape: torch.Size) -> None:
+        if self.latent_format != (works_on := type(model.latent_format).__name__):
+            raise ValueError(
+                f"layout was recorded on {self.latent_format} latents, the model works on {works_on}: record it with this model"
+            )
+        check_layout_fits(self.samples, shape)
+
+    def path(self, model, noising: Noising, like: Tensor) -> RecordedPath:
+        self.check_fits(model, like.shape)
+        return RecordedPath(self.sigmas, self.latents, noising, like)
+
+
+def check_has_prompt(layout: Layout) -> None:
+    """Raises ValueError for a layout that no prompt was drawn for."""
+    if not isinstance(layout, RecordedLayout):
+        raise ValueError(
+            "layout must come from MagicMix Layout From Prompt or Layout Inversion: noise over a picture has no prompt of its own"
+        )
+
+
+def same_path(a: Layout, b: RecordedLayout) -> bool:
+    """Whether `a` is `b`, or one made again alike: caches may have kept what was made of the first and not the first itself."""
+    return a is b or (
+        isinstance(a, RecordedLayout)
+        and a.latent_format == b.latent_format
+        and torch.equal(a.sigmas, b.sigmas)
+        and torch.equal(a.latents, b.latents)
+    )

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
+
+from .checks import check_range
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 0.0,
@@ -35,6 +38,11 @@ class Nu:
             raise ValueError(f"nu_schedule must be one of {', '.join(SCHEDULES)}, got {self.schedule!r}")
 
     @property
+    def rows(self) -> int:
+        """For how many pictures of a batch it says something else; 1 for the same for all."""
+        return self.start.shape[0]
+
+    @property
     def keeps_content(self) -> bool:
         """Whether nu is 1 everywhere: nothing would be mixed."""
         return bool((self.start == 1).all())
@@ -57,6 +65,25 @@ class BlendedNu:
     mask: Callable[[Tensor], Tensor | None]
     keeps_content = False
 
+    @property
+    def rows(self) -> int:
+        return self.nu.rows
+
     def at(self, progress: float, like: Tensor) -> Tensor:
         mask, nu = self.mask(like), self.nu.at(progress, like)
         return nu if mask is None else nu * mask
+
+
+def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.Size) -> Nu:
+    """nu over a window, for latents whose last two lengths are `latent_size`; a map `[b, H, W]` of any size replaces `nu`.
+
+    Raises ValueError naming `nu_map`.
+    """
+    if nu_map is None:
+        return Nu(torch.full((1, 1, 1, 1), nu), schedule)
+    rows = nu_map.reshape(-1, 1, *nu_map.shape[-2:]).float()
+    for bound in torch.aminmax(rows):
+        check_range("nu_map", float(bound), 0, 1)
+    scaled = interpolate(rows, latent_size, mode="bilinear", antialias=True)
+    # Clamped, since interpolating leaves a constant map constant only up to rounding.
+    return Nu(scaled.clamp(rows.amin((2, 3), True), rows.amax((2, 3), True)), schedule)

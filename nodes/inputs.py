@@ -11,8 +11,7 @@ from typing import Any
 from comfy_api.latest import io
 from torch import Tensor
 
-from .checks import check_choice, check_finite, check_range, shown
-from .host.layouts import Layout
+from ..magicmix_core.checks import check_choice, check_finite, check_range, shown
 
 COLOURS = (1, 3, 4)
 
@@ -121,7 +120,12 @@ def _check_has(attributes: tuple[str, ...], what: str) -> Callable[[io.Input, An
 
 
 def _check_layout(entry: io.Input, value: Any) -> None:
-    _check(entry, value, isinstance(value, Layout), "a layout, from one of the MagicMix Layout nodes")
+    _check(
+        entry,
+        value,
+        all(hasattr(value, name) for name in ("path", "check_fits", "start_noise")),
+        "a layout, from one of the MagicMix Layout nodes",
+    )
 
 
 CHECKS: dict[str, Callable[[io.Input, Any], None]] = {

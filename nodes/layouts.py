@@ -2,11 +2,39 @@
 
 from comfy_api.latest import io
 
-from .host.layouts import NOISES, LatentLayout
-from .host.running import invert_image, record_prompt
+from ..magicmix_core.layout import RecordedLayout
+from ..magicmix_core.prompt_to_prompt import READS
+from ..magicmix_core.steering import Reads
+from .host.layouts import NOISES, PictureLayout
+from .host.node_text import tell
+from .host.running import invert_image, keep_for_edits, record_prompt
 from .host.samplers import plain_sampler, sigmas_of
+from .host.unet import UNet, decoder_of
 from .inputs import checked
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
+
+KEEP = ("off", "words", "structure", "both")
+
+
+def _keep_input() -> io.Input:
+    return io.Combo.Input(
+        "keep",
+        options=list(KEEP),
+        default="off",
+        optional=True,
+        tooltip="Keep in memory what edits read of the layout, so that each edit of it runs as fast as a plain run: words for Prompt-to-Prompt, structure for Plug-and-Play. Costs one more model call a step, once, and the memory that is then shown here.",
+    )
+
+
+def _kept(node, model, layout: RecordedLayout, keep: str) -> RecordedLayout:
+    """The layout with what `keep` says is kept of it; says on the node how much memory that takes."""
+    if keep == "off":
+        return layout
+    words = READS if keep in ("words", "both") else Reads()
+    structure = decoder_of(UNet(model.model.diffusion_model).network).reads if keep in ("structure", "both") else Reads()
+    layout = keep_for_edits(model, layout, words.joined(structure))
+    tell(node, f"kept for edits: {layout.kept.mebibytes:.0f} MiB")
+    return layout
 
 
 def _layout_output() -> io.Output:
@@ -40,7 +68,7 @@ class MagicMixLayoutNoise(io.ComfyNode):
     @classmethod
     @checked
     def execute(cls, latent: dict, seed: int, noise: str) -> io.NodeOutput:
-        return io.NodeOutput(LatentLayout(latent, seed, noise))
+        return io.NodeOutput(PictureLayout(latent, seed, noise))
 
 
 class MagicMixLayoutFromPrompt(io.ComfyNode):
@@ -63,6 +91,7 @@ class MagicMixLayoutFromPrompt(io.ComfyNode):
                 cfg_input(),
                 sampler_input("Any sampler works: the path is what it passes through."),
                 scheduler_input(),
+                _keep_input(),
             ],
             outputs=[
                 _layout_output(),
@@ -70,14 +99,15 @@ class MagicMixLayoutFromPrompt(io.ComfyNode):
                     "sampled_latent", display_name="latent", tooltip="The layout's own picture: what the core KSampler would give."
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     @checked
-    def execute(cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler) -> io.NodeOutput:
+    def execute(cls, model, positive, negative, latent, seed, steps, cfg, sampler_name, scheduler, keep="off") -> io.NodeOutput:
         sigmas = sigmas_of(model, sampler_name, scheduler, steps)
         layout = record_prompt(model, plain_sampler(sampler_name), sigmas, seed, cfg, positive, negative, latent)
-        return io.NodeOutput(layout, layout.latent)
+        return io.NodeOutput(_kept(cls, model, layout, keep), layout.latent)
 
 
 class MagicMixLayoutInversion(io.ComfyNode):
@@ -103,6 +133,7 @@ class MagicMixLayoutInversion(io.ComfyNode):
                     max=20,
                     tooltip="How often each step is corrected, at one model call each: more gives the picture back more exactly.",
                 ),
+                _keep_input(),
             ],
             outputs=[
                 _layout_output(),
@@ -112,9 +143,11 @@ class MagicMixLayoutInversion(io.ComfyNode):
                     tooltip="The noise at the top: sampled from with the same prompt at cfg 1, it becomes the picture again.",
                 ),
             ],
+            hidden=[io.Hidden.unique_id],
         )
 
     @classmethod
     @checked
-    def execute(cls, model, positive, latent, steps, scheduler, refinements) -> io.NodeOutput:
-        return io.NodeOutput(*invert_image(model, sigmas_of(model, "euler", scheduler, steps), refinements, positive, latent))
+    def execute(cls, model, positive, latent, steps, scheduler, refinements, keep="off") -> io.NodeOutput:
+        layout, noise = invert_image(model, sigmas_of(model, "euler", scheduler, steps), refinements, positive, latent)
+        return io.NodeOutput(_kept(cls, model, layout, keep), noise)

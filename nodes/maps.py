@@ -3,10 +3,12 @@
 import torch
 from comfy_api.latest import io
 
-from .checks import check_finite
-from .host.edited_runs import record
+from ..magicmix_core.checks import check_finite
+from ..magicmix_core.map_recording import RESOLUTIONS, Recording, record_words
 from .host.graph import place_of
-from .host.recordings import RESOLUTIONS, Recording
+from .host.prompts import read_prompt
+from .host.steered_run import steer
+from .host.which_run import maps_of_pictures
 from .inputs import checked
 from .overlay import draw_overlay
 from .sockets import clip_input
@@ -48,8 +50,8 @@ class CrossAttnRecord(io.ComfyNode):
     @classmethod
     @checked
     def execute(cls, model, clip, text: str, words: str, resolution: str) -> io.NodeOutput:
-        recording = Recording.of(clip, text, words, int(resolution) ** 2)
-        return io.NodeOutput(record(model, recording), recording)
+        recording = record_words(read_prompt(clip, text), words, int(resolution) ** 2)
+        return io.NodeOutput(steer(model, recording), recording)
 
 
 class CrossAttnMaps(io.ComfyNode):
@@ -89,7 +91,7 @@ class CrossAttnMaps(io.ComfyNode):
     @classmethod
     @checked
     def execute(cls, recording: Recording, images: torch.Tensor, opacity: float, legend: bool, latent: dict | None = None) -> io.NodeOutput:
-        maps = recording.maps_of_latents(latent["samples"]) if latent else recording.maps_of_pictures(*place_of(cls))
+        maps = recording.maps_of_latents(latent["samples"]) if latent else maps_of_pictures(recording, *place_of(cls))
         check_finite("recording", maps)
         if len(maps) != len(images):
             raise ValueError(f"images must be the pictures of the recorded run, {len(maps)}; got {len(images)}")

@@ -2,9 +2,9 @@
 
 from comfy_api.latest import io
 
-from ..magicmix_core.nu import SCHEDULES
+from ..magicmix_core.nu import SCHEDULES, make_nu
 from .host.running import mix_layout
-from .host.samplers import MixingSampler, make_nu, plain_sampler, sigmas_of
+from .host.samplers import MixingSampler, plain_sampler, sigmas_of
 from .inputs import checked
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 

@@ -2,10 +2,13 @@
 
 from comfy_api.latest import io
 
-from .host.edited_runs import attach
-from .host.edits import EDITS, prompt_to_prompt
+from ..magicmix_core.prompt_to_prompt import EDITS, edit_prompt
+from ..magicmix_core.reweighting import reweight
+from .host.carrying import carry
 from .host.graph import place_of
 from .host.node_text import tell
+from .host.prompts import read_prompt
+from .host.steered_run import steer
 from .host.wiring import half_connected, half_connected_here, unlike_the_layout
 from .inputs import checked
 from .sockets import Layout, clip_input, model_to_patch_input, share_of_steps_input
@@ -95,10 +98,9 @@ class PromptToPrompt(io.ComfyNode):
         local_blend: str = "",
         word_steps: str = "",
     ) -> io.NodeOutput:
-        texts = (source_text, target_text)
-        made, conditioning, chosen = prompt_to_prompt(
-            clip, layout, texts, edit, cross_steps, self_steps, words=words, word_steps=word_steps, local_blend=local_blend
-        )
-        said = [f"edit: {chosen}", *unlike_the_layout(clip, source_text, layout), *half_connected(*place_of(cls))]
+        source, target = read_prompt(clip, source_text, "source_text"), read_prompt(clip, target_text, "target_text")
+        made, chosen = edit_prompt(source, target, layout, edit, cross_steps, self_steps, word_steps=word_steps, local_blend=local_blend)
+        ways = (made, reweight(target, words))
+        said = [f"edit: {chosen}", *unlike_the_layout(source, layout), *half_connected(*place_of(cls))]
         tell(cls, "\n".join(said), mistaken=len(said) > 1)
-        return io.NodeOutput(*attach(model, conditioning, made))
+        return io.NodeOutput(steer(model, *ways), carry(target.conditioning, *ways))

@@ -3,12 +3,13 @@
 from comfy_api.latest import io, ui
 
 from ..magicmix_core.prompts import Token, Word, words_of
+from ..magicmix_core.reweighting import reweight
 from ..magicmix_core.wording import cut
-from .host.edited_runs import attach
-from .host.edits import reweight
+from .host.carrying import carry
 from .host.graph import place_of
 from .host.node_text import tell
-from .host.prompts import encode, tokenize
+from .host.prompts import read_prompt, tokenize
+from .host.steered_run import steer
 from .host.wiring import half_connected, half_connected_here
 from .inputs import checked
 from .sockets import clip_input, model_to_patch_input
@@ -92,10 +93,11 @@ class CrossAttnReweight(io.ComfyNode):
     @classmethod
     @checked
     def execute(cls, model, clip, text: str, words: str, scale: float) -> io.NodeOutput:
-        conditioning = encode(clip, text)
+        prompt = read_prompt(clip, text)
+        way = reweight(prompt, words, scale)
         for mistake in half_connected(*place_of(cls)):
             tell(cls, mistake, mistaken=True)
-        return io.NodeOutput(*attach(model, conditioning, reweight(clip, text, conditioning, words, scale)))
+        return io.NodeOutput(steer(model, way), carry(prompt.conditioning, way))
 
 
 def _table(tokens: list[Token], words: list[Word]) -> str:

@@ -3,17 +3,24 @@
 import hashlib
 import re
 from collections.abc import Hashable
+from functools import partial
 from itertools import zip_longest
 
 import torch
 from torch import Tensor
 
-from ...magicmix_core.prompts import Token
+from ...magicmix_core.prompts import Prompt, Token
 from ...magicmix_core.wording import quoted
 
 END_OF_WORD = "</w>"
 BEGIN_OF_WORD = "\N{LOWER ONE EIGHTH BLOCK}"
 """CLIP marks the ends of words, T5 and other SentencePiece vocabularies their beginnings."""
+
+
+def read_prompt(clip, text: str, name: str = "text") -> Prompt:
+    """A prompt, the input `name`, as `clip` reads it: done once, where a node begins. Raises ValueError for one that it cannot read."""
+    phrase = partial(tokenize, clip)
+    return Prompt(name, text, phrase(text, name), encode(clip, text, name), phrase)
 
 
 def encode(clip, text: str, name: str = "text") -> list:

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from .edits import first_difference
-from .layouts import same_path
-from .recordings import Recording
+from ...magicmix_core.encodings import first_difference
+from ...magicmix_core.layout import same_path
+from ...magicmix_core.steering import Steering
 from .samplers import MixingSampler
 from .source_rows import SourceRows
 from .wiring import CHOSEN_ANEW
@@ -13,13 +13,31 @@ ALIKE = 1e-3
 """Starting noises that differ by more, relative to their size, are not the same noise computed in another way."""
 
 
+def check_whole(kind: str, conditioning: dict, way: Steering) -> None:
+    """Refuses a prompt, positive or negative as `kind` says, of which only a part of the picture is drawn, where that cannot be steered."""
+    if way.whole and ("area" in conditioning or conditioning.get("set_area_to_bounds", False)):
+        why = "maps are recorded" if way.source is None else "a layout is followed"
+        raise ValueError(f"{kind} must not be limited to an area where {why}: limit it by a mask")
+
+
+def check_is_met(run) -> None:
+    """Notes edits of which none finds its prompt in a run, and refuses recordings of which none does."""
+    if any(way.carried for way in run.known) and not any(way.carried for way in run.met):
+        run.notes.add(
+            "the model carries an edit of a prompt that is not sampled here, so it does nothing: connect the edit's conditioning too"
+        )
+    required = [way for way in run.known if way.must_be_met]
+    if required and not any(way in run.met for way in required):
+        raise ValueError(_where_the_text_differs(run, required[-1]))
+
+
 def check_sampler(run, sampler, sigmas: Tensor) -> None:
-    """Refuses a sampler that cannot do what the edits need; notes what keeps them from acting as they are meant to."""
+    """Refuses a sampler that cannot do what the prompts need; notes what keeps them from being steered as they are meant to."""
     mixing = sampler if isinstance(sampler, MixingSampler) else None
-    if run.blends:
+    if run.mixes:
         if mixing is None:
             raise ValueError("local_blend needs the MagicMix Interpolating KSampler or the MagicMix Sampler, with the same layout")
-        if not all(same_path(mixing.layout, run.edits[uuid].source.layout) for uuid in run.blends):
+        if not all(same_path(mixing.layout, source.layout) for source in map(run.source_of, run.mixes)):
             raise ValueError("layout of the MagicMix sampler must be the one of Prompt-to-Prompt where local_blend is used, got another")
         if mixing.k_max < 1 or mixing.k_min > 0:
             run.notes.add(
@@ -29,10 +47,8 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
         sigmas = mixing.window(run.model_sampling).executed(sigmas)
     if not run.sources or len(sigmas) < 2:
         return
-    run.sigma = float(sigmas[0])
-    shares = [edit.source.until for edit in run.edits.values() if edit.source is not None]
-    shares += [run.features.until] if run.features is not None else []
-    if not any(map(run.before, shares)) and any(shares):
+    shares = [prompt.until for prompt in run.all_prompts() if run.source_of(prompt) is not None]
+    if any(shares) and not any(run.before(share, float(sigmas[0])) for share in shares):
         run.notes.add(
             f"the edit ends before this sampler's first step, so it changes nothing: its steps count over the whole denoising and reach to {max(shares):g}"
         )
@@ -43,24 +59,23 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
             run.notes.add("steps or scheduler are not the layout's, so the layout is read between its own steps: set both alike")
 
 
-def check_start(run, sources: list[SourceRows], x: Tensor, options: dict) -> None:
-    """Notes where a run that starts at its layouts' first level starts from other noise than any of them; `x` `[B, C, H, W]` is the UNet's input."""
-    if all(_starts_beside(run, source, x, options) for source in sources):
+def check_start(run, sources: list[SourceRows], x: Tensor, sigma: float) -> None:
+    """Notes where a run that starts at its layouts' first level starts from other noise than any of them; `x` `[B, C, H, W]` is the network's input."""
+    if all(_starts_beside(source, x, sigma) for source in sources):
         run.notes.add(
             "sampling starts from other noise than the layout's, so the picture will not keep to it: take the layout's seed, or the MagicMix sampler at k_max 1"
         )
 
 
-def _starts_beside(run, source: SourceRows, x: Tensor, options: dict) -> bool:
-    if run.sigma < float(source.layout.sigmas[0]) * (1 - ALIKE):
+def _starts_beside(source: SourceRows, x: Tensor, sigma: float) -> bool:
+    if sigma < float(source.layout.sigmas[0]) * (1 - ALIKE):
         return False
-    rows, *_ = source.inputs(x, options["sigmas"][0])
-    latent = rows[:, : run.guider.inner_model.latent_format.latent_channels]
+    latent = source.latent(x, sigma)
     start = x[:, : latent.shape[1]].unflatten(0, (-1, len(latent)))
     return float((start - latent).abs().amax()) > ALIKE * float(latent.abs().amax())
 
 
-def where_the_text_differs(run, recording: Recording) -> str:
+def _where_the_text_differs(run, way: Steering) -> str:
     """The refusal of a run whose prompts are not the recorded one."""
     contexts = [
         each["cross_attn"]
@@ -69,8 +84,8 @@ def where_the_text_differs(run, recording: Recording) -> str:
         for each in conds
         if each.get("cross_attn") is not None
     ]
-    same = [first_difference(recording.encoding, context) for context in contexts]
-    word = recording.names[max(same)] if same and max(same) < len(recording.names) else ""
+    same = max((first_difference(way.encoding, context) for context in contexts), default=len(way.names))
+    word = way.names[same] if same < len(way.names) else ""
     return (
         "model: its recorded text must be the prompt that is sampled, encoded by the same clip: no prompt of this run is the recorded one"
         + (f"; the nearest differs from {word!r} on" if word else "")

@@ -1,42 +1,48 @@
 """Whole runs: the host's guidance, progress bar and previews around our samplers."""
 
+from dataclasses import replace
+
 import comfy.sample
 import comfy.utils
 import latent_preview
 import torch
 from torch import Tensor
 
-from ..checks import check_batch, check_kind
+from ...magicmix_core.checks import check_kind
+from ...magicmix_core.kept import Keeping, Kept
+from ...magicmix_core.layout import RecordedLayout
+from ...magicmix_core.steering import Reads
+from .carrying import KEY
 from .families import check_conditionings, check_kept_shape, check_run
-from .layouts import RecordedLatents, as_frames
-from .samplers import InvertingSampler, MixingSampler, RecordingSampler
+from .layouts import as_frames
+from .samplers import InvertingSampler, MixingSampler, ReadingSampler, RecordingSampler
+from .source_rows import as_a_source
+from .steered_run import steer
 
 
 def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list) -> dict:
-    """Run `sampler` over the `sigmas` it needs with classifier-free guidance `cfg`; returns a LATENT of the layout's size.
+    """Run `sampler` over `sigmas` with classifier-free guidance `cfg`; returns a LATENT of the layout's size.
 
     The batch is the layout's, or one row for each row of nu. Raises ValueError for a layout of another model family.
     """
-    layout, nu_rows = sampler.layout, sampler.nu.start.shape[0]
-    batch = max(layout.samples.shape[0], nu_rows)
+    layout = sampler.layout
     start, picture = (_own_kind(model, "layout", rows) for rows in (layout.start_noise(), layout.samples))
-    check_batch("nu_map", nu_rows, batch)
-    sigmas = sampler.window(model.get_model_object("model_sampling")).executed(sigmas)
+    batch = max(len(picture), sampler.nu.rows)
     noise, samples = (comfy.utils.repeat_to_batch_size(rows, batch) for rows in (start, picture))
     return _run(model, sampler, sigmas, seed, cfg, positive, negative, layout.latent | {"samples": samples}, noise)
 
 
-def record_prompt(model, base, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLatents:
+def record_prompt(model, plain, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLayout:
     """Sample as the core's KSampler does, to the bit, and keep the path. Raises ValueError for one that is not finite."""
     latent = latent | {"samples": _own_kind(model, "latent", comfy.sample.fix_empty_latent_channels(model, latent["samples"]))}
     noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
-    sampler = RecordingSampler(base)
+    sampler = RecordingSampler(plain)
     result = _run(model, sampler, sigmas, seed, cfg, positive, negative, latent, noise)
     _check_came_out("model, positive, negative and cfg", sampler.latents)
-    return RecordedLatents(result, sampler.sigmas, sampler.latents, _latent_format(model), positive)
+    return RecordedLayout(result, sampler.sigmas, sampler.latents, _latent_format(model), positive)
 
 
-def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict) -> tuple[RecordedLatents, dict]:
+def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict) -> tuple[RecordedLayout, dict]:
     """The path of the image in `latent` at guidance 1, and the noise it starts from as a LATENT.
 
     Raises ValueError for a path that is not finite.
@@ -47,7 +53,33 @@ def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent
     nothing = torch.zeros_like(latent["samples"])
     noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
     _check_came_out("model, positive and latent", sampler.latents)
-    return RecordedLatents(latent, sigmas.cpu(), sampler.latents, _latent_format(model), positive), noise
+    return RecordedLayout(latent, sigmas.cpu(), sampler.latents, _latent_format(model), positive), noise
+
+
+def keep_for_edits(model, layout: RecordedLayout, reads: Reads) -> RecordedLayout:
+    """The layout with what edits read of it kept: the model looks once more at each of its latents, alone with the layout's prompt.
+
+    Raises ValueError for a layout of several prompts.
+    """
+    if len(layout.conditioning) != 1:
+        raise ValueError(f"positive must be one prompt where keep is not off, got {len(layout.conditioning)} combined ones")
+    kept = Kept(reads)
+    model = model.clone()
+    model.set_attachments(KEY, ())  # as it will be seen: the layout alone
+    positive = [as_a_source(layout.conditioning[0])]
+    latent = {"samples": layout.samples}
+    _run(
+        steer(model, Keeping(kept)),
+        ReadingSampler(layout.latents),
+        layout.sigmas,
+        0,
+        1.0,
+        positive,
+        positive,
+        latent,
+        torch.zeros_like(layout.samples),
+    )
+    return replace(layout, kept=kept)
 
 
 def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:

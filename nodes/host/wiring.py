@@ -4,11 +4,10 @@ from collections.abc import Mapping
 
 from comfy_execution.utils import get_executing_context
 
-from ...magicmix_core.prompts import words_of
-from .edits import first_difference
+from ...magicmix_core.encodings import first_difference
+from ...magicmix_core.layout import RecordedLayout
+from ...magicmix_core.prompts import Prompt
 from .graph import links_of, name_of, output_type, running_graph, upstream
-from .layouts import RecordedLatents
-from .prompts import encode, tokenize
 
 CHOSEN_ANEW = "a text with {a|b} is chosen anew in every node: write it once and connect it to both"
 
@@ -44,12 +43,11 @@ def half_connected_here() -> str:
     return "\n".join(half_connected(running_graph(context.prompt_id), context.node_id)) if context else ""
 
 
-def unlike_the_layout(clip, source_text: str, layout: RecordedLatents) -> list[str]:
-    """Whether `source_text` is another prompt than the one the layout was made with."""
-    encoding = encode(clip, source_text)[0][0]
-    same = max((first_difference(encoding, context) for context, _ in layout.conditioning), default=0)
-    if same == encoding.shape[1]:
+def unlike_the_layout(source: Prompt, layout: RecordedLayout) -> list[str]:
+    """Whether `source` is another prompt than the one the layout was made with."""
+    same = max((first_difference(source.encoding, context) for context, _ in layout.conditioning), default=0)
+    if same == source.encoding.shape[1]:
         return []
-    word = next((word.text for word in words_of(tokenize(clip, source_text)) if same in word.columns), None)
+    word = next((word.text for word in source.finder.words if same in word.columns), None)
     begins = f", from {word!r} on" if word else ""
     return [f"source_text is not the prompt that the layout was made with{begins} ({CHOSEN_ANEW})"]

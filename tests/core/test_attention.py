@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from magicmix_core.attention import edit_operands, scale_columns, word_maps
+from magicmix_core.attention import Indicators, edit_operands, scale_columns, shared_attention, word_maps
 from magicmix_core.maps import MapStore, blend_mask, nearest_level
 
 HEADS, SIZE, PLACES, WIDTH = 3, 5, 12, 7
@@ -70,10 +70,18 @@ def test_the_source_as_its_own_target_changes_nothing(draw):
     assert torch.equal(edited(q, k, v, (q, k), None), attend(q, k, v))
 
 
+@pytest.mark.parametrize("most", [1, 1 << 24], ids=["in pieces", "whole"])
+def test_one_map_serves_the_values_of_many_rows(draw, monkeypatch, most):
+    monkeypatch.setattr("magicmix_core.attention.MOST_MAP_NUMBERS", most)
+    q, k, v = draw(PLACES), draw(PLACES), torch.cat([draw(PLACES), draw(PLACES), draw(PLACES)])
+    close(shared_attention(q, k, v, HEADS), attend(q.repeat(3, 1, 1), k.repeat(3, 1, 1), v))
+    close(shared_attention(q[:1], k[:1], v, HEADS), attend(q[:1].repeat(6, 1, 1), k[:1].repeat(6, 1, 1), v))
+
+
 @pytest.mark.parametrize("groups", [[[2]], [[0], [1, 4], [6]], [[n % WIDTH] for n in range(12)]], ids=["one", "several", "more than fit"])
 def test_word_maps_are_the_columns_of_explicit_maps(draw, groups):
     q, k = draw(PLACES), draw(WIDTH)
-    maps = word_maps(lambda v: attend(q, k, v.expand(2, -1, -1)), groups, WIDTH, HEADS, q)
+    maps = word_maps(lambda v: attend(q, k, v.expand(2, -1, -1)), Indicators(groups), WIDTH, HEADS, q)
     whole = explicit_map(q, k).mean(1)
     close(maps, torch.stack([whole[..., group].sum(-1) for group in groups], 1))
 

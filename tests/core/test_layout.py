@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicmix_core.layout import ImageLayout, independent_noise, rectified_flow, shared_noise, variance_exploding
+from magicmix_core.layout import NoisedPath, independent_noise, rectified_flow, shared_noise, variance_exploding
 from magicmix_core.seeds import derive_seed
 
 
@@ -22,7 +22,7 @@ def test_independent_noise_is_fresh_at_every_step_and_the_same_again(draw):
 
 def test_an_image_layout_is_the_image_at_sigma_zero(draw):
     x0 = draw(1)
-    layout = ImageLayout(x0, shared_noise(draw, 2))
+    layout = NoisedPath(x0, shared_noise(draw, 2))
     assert torch.equal(layout.at(torch.tensor(0.0), 0), x0)
 
 
@@ -30,7 +30,7 @@ def test_an_image_layout_is_the_image_at_sigma_zero(draw):
 @given(sigma=st.floats(0, 1))
 def test_a_layout_is_its_mean_and_sigma_times_unit_noise(noising, clean_share, sigma):
     x0, eps = (torch.randn(1, 2, 3, 3, generator=torch.Generator().manual_seed(n), dtype=torch.float64) for n in (1, 2))
-    layout = ImageLayout(x0, lambda k: eps, noising)
+    layout = NoisedPath(x0, lambda k: eps, noising)
     level = torch.tensor(sigma, dtype=torch.float64)
     torch.testing.assert_close(layout.mean(level, 0), clean_share(sigma) * x0)
     torch.testing.assert_close(layout.at(level, 0) - layout.mean(level, 0), sigma * eps)

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicmix_core.layout import ImageLayout, independent_noise, noiseless, shared_noise, variance_exploding
+from magicmix_core.layout import NoisedPath, independent_noise, noiseless, shared_noise, variance_exploding
 from magicmix_core.mixing import Window, mix, mix_restoring_variance, sample_mixed
 from magicmix_core.nu import Nu
 
@@ -16,7 +16,7 @@ def constant(nu):
 
 @pytest.fixture(params=[shared_noise, independent_noise])
 def layout(request, draw):
-    return ImageLayout(draw(1) * 3, request.param(draw, 2))
+    return NoisedPath(draw(1) * 3, request.param(draw, 2))
 
 
 def test_sampling_starts_at_the_first_sigma_at_or_below_k_max(sigmas):
@@ -85,7 +85,7 @@ def test_a_mix_is_neither_the_content_nor_the_layout(euler, model, sigmas, layou
 
 
 def test_k_max_zero_returns_the_layout_untouched(euler, model, sigmas, draw):
-    layout = ImageLayout(draw(1), shared_noise(draw, 2))
+    layout = NoisedPath(draw(1), shared_noise(draw, 2))
     assert torch.equal(sample_mixed(euler, model, layout, sigmas, Window(0.0, 0.0), constant(0.5)), layout.x0)
     assert model.calls == 0
 
@@ -110,7 +110,7 @@ def test_stochastic_samplers_draw_fresh_noise_at_each_mixed_step(sigmas, draw):
         seen.append(torch.randn(x.shape, generator=generator).flatten())
         return sigmas[-1] * seen[-1].reshape(x.shape)
 
-    layout = ImageLayout(draw(1) * 0, shared_noise(draw, 2))
+    layout = NoisedPath(draw(1) * 0, shared_noise(draw, 2))
     sample_mixed(nothing_but_noise, None, layout, sigmas, WINDOW, constant(0.5), extra_args={"seed": 0})
     correlations = torch.corrcoef(torch.stack(seen)).fill_diagonal_(0)
     assert len(seen) > 3 and correlations.abs().max() < 5 * seen[0].numel() ** -0.5
@@ -129,7 +129,7 @@ def test_what_a_sampler_writes_into_its_arguments_stays_with_that_step(model, si
 
 
 def test_a_row_of_a_batch_of_nus_is_the_run_with_that_nu(euler, sigmas, draw):
-    layout = ImageLayout(draw(1)[:1].repeat(3, 1, 1, 1), lambda k: draw(2)[:1].repeat(3, 1, 1, 1))
+    layout = NoisedPath(draw(1)[:1].repeat(3, 1, 1, 1), lambda k: draw(2)[:1].repeat(3, 1, 1, 1))
 
     def rowwise(x, sigma):
         return torch.tanh(x / (1 + sigma.reshape(-1, 1, 1, 1)))
@@ -170,7 +170,7 @@ def test_a_sampler_that_does_not_report_its_estimate_mixes_plainly(ancestral, mo
 
 
 def test_restoring_variance_reaches_the_run(euler, model, sigmas, draw):
-    layout = ImageLayout(draw(1), independent_noise(draw, 2))
+    layout = NoisedPath(draw(1), independent_noise(draw, 2))
     restored = sample_mixed(euler, model, layout, sigmas, WINDOW, constant(0.5), restore=variance_exploding)
     assert (restored - sample_mixed(euler, model, layout, sigmas, WINDOW, constant(0.5))).abs().max() > 1e-3
 
@@ -181,7 +181,7 @@ def test_noiseless_drops_the_noise_only(draw):
 
 def test_a_half_and_half_map_is_the_two_scalar_runs_side_by_side(euler, sigmas, draw):
     """With a model that looks at each place by itself, so that nothing crosses the seam."""
-    layout = ImageLayout(draw(1), shared_noise(draw, 2))
+    layout = NoisedPath(draw(1), shared_noise(draw, 2))
 
     def placewise(x, sigma):
         return torch.tanh(x / (1 + sigma.reshape(-1, 1, 1, 1)))

@@ -7,17 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicmix_core.prompts import (
-    MOST_ALIGNED,
-    MOST_NAMED,
-    Correspondence,
-    Token,
-    WordFinder,
-    check_alignable,
-    correspond,
-    parse_words,
-    words_of,
-)
+from magicmix_core.correspondence import MOST_ALIGNED, Correspondence, check_alignable, correspond
+from magicmix_core.prompts import MOST_NAMED, Token, WordFinder, parse_words, words_of
 
 LENGTH = 16
 

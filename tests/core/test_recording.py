@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from magicmix_core.inversion import invert
-from magicmix_core.layout import ImageLayout, RecordedLayout, noiseless, rectified_flow, variance_exploding
+from magicmix_core.layout import NoisedPath, RecordedPath, noiseless, rectified_flow, variance_exploding
 from magicmix_core.mixing import Window, sample_mixed
 from magicmix_core.nu import Nu
 from magicmix_core.recording import sample_recorded
@@ -60,31 +60,31 @@ def test_the_model_stays_itself_to_the_sampler(sigmas, euler, model):
 
 
 def test_a_recorded_path_is_exact_on_its_own_grid(recorded, sigmas, draw):
-    layout = RecordedLayout(recorded[1], recorded[2], variance_exploding, like=draw(1))
+    layout = RecordedPath(recorded[1], recorded[2], variance_exploding, like=draw(1))
     for n, sigma in enumerate(sigmas):
         assert torch.equal(layout.at(sigma, 20 - n), recorded[2][n])
 
 
 def test_between_two_levels_it_lies_on_the_straight_line(recorded, sigmas, draw):
-    layout = RecordedLayout(recorded[1], recorded[2], variance_exploding, like=draw(1))
+    layout = RecordedPath(recorded[1], recorded[2], variance_exploding, like=draw(1))
     for n, share in ((3, 0.25), (19, 0.5)):
         between = torch.lerp(sigmas[n], sigmas[n + 1], share)
         torch.testing.assert_close(layout.at(between, 0), torch.lerp(recorded[2][n], recorded[2][n + 1], share))
 
 
 def test_above_its_first_level_the_first_latent_stands_in(recorded, draw):
-    layout = RecordedLayout(recorded[1], recorded[2], variance_exploding, like=draw(1))
+    layout = RecordedPath(recorded[1], recorded[2], variance_exploding, like=draw(1))
     assert torch.equal(layout.at(torch.tensor(99.0), 0), recorded[2][0])
 
 
 def test_one_recorded_row_serves_a_batch(recorded, sigmas, draw):
-    layout = RecordedLayout(recorded[1], recorded[2][:, :1], variance_exploding, like=draw(1))
+    layout = RecordedPath(recorded[1], recorded[2][:, :1], variance_exploding, like=draw(1))
     assert torch.equal(layout.at(sigmas[4], 0), recorded[2][4, :1].repeat(2, 1, 1, 1))
 
 
 @pytest.mark.parametrize("noising", [variance_exploding, rectified_flow])
 def test_the_mean_of_a_recorded_path_is_its_picture(recorded, draw, noising):
-    layout = RecordedLayout(recorded[1], recorded[2], noising, like=draw(1))
+    layout = RecordedPath(recorded[1], recorded[2], noising, like=draw(1))
     sigma = torch.tensor(0.4, dtype=torch.float64)
     assert torch.equal(layout.mean(sigma, 0), noiseless(noising, sigma, recorded[2][-1]))
 
@@ -125,7 +125,7 @@ def test_no_graph_of_gradients_grows_along_a_run(euler, sigmas, draw):
         invert(lambda x, sigma: x * weight, draw(1), sigmas, 1),
         sample_recorded(euler, lambda x, sigma: x * weight, draw(1), sigmas)[0],
         sample_mixed(
-            euler, lambda x, sigma: x * weight, ImageLayout(draw(1), draw), sigmas, Window(6.0, 3.0), Nu(torch.full((1, 1, 1, 1), 0.5))
+            euler, lambda x, sigma: x * weight, NoisedPath(draw(1), draw), sigmas, Window(6.0, 3.0), Nu(torch.full((1, 1, 1, 1), 0.5))
         ),
     ]
     assert not any(result.requires_grad for result in results)

@@ -152,7 +152,7 @@ def test_one_call_of_the_unet_in_float64(edit, sample, model, encode, explicit_m
     unet.double()
     try:
         sample(*made, steps=1)
-        timesteps = model.get_model_object("model_sampling").timestep(made[1][0][1]["magicmix_edits"].source.layout.sigmas[0])
+        timesteps = model.get_model_object("model_sampling").timestep(made[1][0][1]["magicmix_steering"][0].source.layout.sigmas[0])
         contexts = torch.cat([encode(text)[0][0] for text in ("a dog", target, "")]).double()
         assert seen["x"].dtype == torch.float64 and len(seen["x"]) == 3
         with explicit_maps(cross, sources_map):

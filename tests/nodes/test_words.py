@@ -106,7 +106,7 @@ def test_words_of_t5_are_found(run, worded, tokenizer):
     encoder.encode_from_tokens_scheduled = lambda tokens: [[torch.zeros(1, 256, 128), {}]]
     inputs = {"model": worded, "clip": encoder, "text": "a dog on (green:1.2) grass"}
     _, conditioning = run("CrossAttnReweight", **inputs, words="green, grass", scale=3.0)
-    assert (conditioning[0][1]["magicmix_edits"].scales == 3).sum() == 2
+    assert (conditioning[0][1]["magicmix_steering"][0].scales == 3).sum() == 2
     with pytest.raises(ValueError, match="'cat' is not a word of the prompt; its words are: a, dog, on, green, grass"):
         run("CrossAttnReweight", **inputs, words="cat", scale=3.0)
 
@@ -140,7 +140,7 @@ def test_an_embedding_is_found_by_its_name(run, worded, tmp_path):
     encoder.encode_from_tokens_scheduled = lambda tokens: [[torch.zeros(1, 77, 128), {}]]
     text = "a cat, (embedding:style:1.2) here"
     _, conditioning = run("CrossAttnReweight", model=worded, clip=encoder, text=text, words="embedding:style:-1", scale=1.0)
-    scales = conditioning[0][1]["magicmix_edits"].scales
+    scales = conditioning[0][1]["magicmix_steering"][0].scales
     assert (scales != 1).nonzero().flatten().tolist() == [4, 5]
 
 

@@ -13,7 +13,7 @@ from host import prepare_host
 
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
-from magicmix_core.layout import ImageLayout
+from magicmix_core.layout import NoisedPath
 from magicmix_core.mixing import Window, sample_mixed
 from magicmix_core.nu import Nu
 
@@ -97,5 +97,5 @@ class Exported:
             with_text, without = self.model.model.apply_model(x.repeat(2, 1, 1, 1), sigma.repeat(2), c_crossattn=context).chunk(2)
             return without + guidance * (with_text - without)
 
-        layout = ImageLayout(layouts * SCALE, lambda k: noise)
+        layout = NoisedPath(layouts * SCALE, lambda k: noise)
         return sample_mixed(sample_euler, denoise, layout, sigmas, window, Nu(torch.full((1, 1, 1, 1), nu)), disable=True) / SCALE

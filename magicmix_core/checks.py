@@ -7,7 +7,7 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from ..magicmix_core.wording import quoted
+from .wording import quoted
 
 AXES = {3: "channels x length", 4: "channels x height x width", 5: "channels x frames x height x width"}
 """What the lengths of a latent are, behind its batch, by how many it has with it."""

@@ -1,0 +1,118 @@
+"""How the tokens of two prompts correspond: which column of one's attention map stands for which of the other's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .alignment import common_subsequence, differences
+from .prompts import Token, Word, words_of
+from .wording import quoted
+
+MOST_ALIGNED = 4000
+"""Prompts of more tokens are not aligned: their correspondence would fill memory, and take more than a second."""
+
+
+@dataclass(frozen=True)
+class Correspondence:
+    """How a source prompt's columns stand for a target prompt's.
+
+    Column j of the target's attention map is taken from the source's map as `(M_source P)[:, j]` where `follows[j]` is 1, and
+    is the target's own where it is 0. `mapping` is P `[W_source, W_target]`, `follows` `[W_target]`, both float64.
+    """
+
+    mapping: Tensor
+    follows: Tensor
+
+
+def check_alignable(name: str, tokens: Sequence[Token]) -> None:
+    """Raises ValueError for a prompt, the input `name`, that is too long to be aligned."""
+    count = sum(token.word is not None for token in tokens)
+    if count > MOST_ALIGNED:
+        raise ValueError(f"{name} must have at most {MOST_ALIGNED} tokens to be compared with another prompt, got {count}")
+
+
+def correspond(source: Sequence[Token], target: Sequence[Token], edit: str = "auto") -> tuple[Correspondence, str]:
+    """How the prompts correspond by `edit`, swap or refine, and which it was: auto is a swap wherever that is possible.
+
+    Raises ValueError when it is to be a swap and the prompts differ in more than swapped words.
+    """
+    if edit == "refine":
+        return correspond_by_refinement(source, target), edit
+    s_words, t_words = words_of(source), words_of(target)
+    changes = [
+        (s_words[first:end], t_words[t_first:t_end])
+        for _, first, end, t_first, t_end in differences([word.keys for word in s_words], [word.keys for word in t_words])
+    ]
+    for s, t in changes:
+        if not (s and t):
+            if edit == "auto":
+                return correspond_by_refinement(source, target), "refine"
+            word = (s or t)[0].text
+            raise ValueError(f"edit must be refine for these texts: only one of them has {quoted(word)}, and swap needs words in its place")
+    return _swap(source, target, changes), "swap"
+
+
+def correspond_by_refinement(source: Sequence[Token], target: Sequence[Token]) -> Correspondence:
+    """Prompt refinement (arXiv 2208.01626, section 3.2): shared tokens keep the source's map, new ones their own.
+
+    Tokens are aligned globally by dynamic programming: 1 for a match, -1 for a mismatch, 0 for a gap.
+    """
+    s_columns, t_columns = (torch.tensor(_columns(words_of(tokens)), dtype=torch.long) for tokens in (source, target))
+    mapping, follows = _special_mapping(source, target), torch.ones(len(target), dtype=torch.float64)
+    follows[t_columns] = 0
+    pairs = common_subsequence([source[c].key for c in s_columns.tolist()], [target[c].key for c in t_columns.tolist()])
+    places = torch.tensor(pairs, dtype=torch.long).reshape(-1, 2)
+    mapping[s_columns[places[:, 0]], t_columns[places[:, 1]]] = 1
+    follows[t_columns[places[:, 1]]] = 1
+    return Correspondence(mapping, follows)
+
+
+def _swap(source: Sequence[Token], target: Sequence[Token], changes: Sequence[tuple[list[Word], list[Word]]]) -> Correspondence:
+    """Word swap (Prompt-to-Prompt, arXiv 2208.01626, section 3.2): a swapped word takes the map of the word it stands in for.
+
+    Between words of unequal token counts the source's attention is shared out evenly over the target's tokens, so that a
+    row of `M_source P` still sums to 1.
+    """
+    pairs = []
+    for s, t in changes:
+        if len(s) == len(t):
+            pairs += [(a.columns, b.columns) for a, b in zip(s, t, strict=True)]
+        else:
+            pairs.append((_columns(s), _columns(t)))
+    mapping = _special_mapping(source, target)
+    alike = [pair for pair in pairs if len(pair[0]) == len(pair[1])]
+    mapping[[column for s, _ in alike for column in s], [column for _, t in alike for column in t]] = 1
+    for s, t in pairs:
+        if len(s) != len(t):
+            mapping[torch.tensor(s)[:, None], torch.tensor(t)] = 1 / len(t)
+    return Correspondence(mapping, torch.ones(len(target), dtype=torch.float64))
+
+
+def _columns(words: Sequence[Word]) -> tuple[int, ...]:
+    return tuple(column for word in words for column in word.columns)
+
+
+def _special_mapping(source: Sequence[Token], target: Sequence[Token]) -> Tensor:
+    """P for begin, end and padding: those of a chunk correspond in their order.
+
+    What the source has more of goes to the target's last, so that no attention is lost.
+    """
+    mapping = torch.from_numpy(np.zeros((len(source), len(target))))  # numpy's zeros take no memory until they are written to
+    s_chunks, t_chunks = _special_columns(source), _special_columns(target)
+    for number, s in enumerate(s_chunks):
+        t = t_chunks[min(number, len(t_chunks) - 1)]
+        for place, column in enumerate(s):
+            mapping[column, t[min(place, len(t) - 1)]] = 1
+    return mapping
+
+
+def _special_columns(tokens: Sequence[Token]) -> list[list[int]]:
+    chunks: dict[int, list[int]] = {}
+    for column, token in enumerate(tokens):
+        chunk = chunks.setdefault(token.chunk, [])
+        if token.word is None:
+            chunk.append(column)
+    return list(chunks.values())

@@ -1,0 +1,93 @@
+"""What edits read of a layout, kept while its path is gone through once: then a run need not compute the layout's rows again.
+
+An edit reads, at every noise level of the path, queries and keys of attention (Prompt-to-Prompt, Plug-and-Play) and features of one
+residual block (Plug-and-Play). Kept numbers are those that rows of the layout alone give; beside other rows of a batch, kernels may round
+otherwise.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from .steering import Attention, Block, Drawing, Layer, PromptOfRun, Reads, SteeredPrompt, Steering
+
+MIB = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """By noise level and by what is read, `[b, N, C]` for queries and keys and `[b, C, h, w]` for features, on the CPU."""
+
+    reads: Reads
+    levels: dict[float, dict[Hashable, Tensor]] = field(default_factory=dict)
+
+    def at(self, sigma: float) -> "KeptLevel | None":
+        """What is kept of a noise level; None for one that the path does not have."""
+        return KeptLevel(self.levels[sigma]) if sigma in self.levels else None
+
+    @property
+    def mebibytes(self) -> float:
+        tensors = {id(tensor): tensor for level in self.levels.values() for tensor in level.values()}
+        return sum(tensor.nbytes for tensor in tensors.values()) / MIB
+
+
+@dataclass(frozen=True)
+class KeptLevel:
+    """A source that gives what was kept, without rows of its own in a call."""
+
+    tensors: dict[Hashable, Tensor]
+
+    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        kept_q, kept_k = (self.tensors[kind, layer.place, name].to(like, non_blocking=True) for name, like in (("q", q), ("k", k)))
+        return kept_q, kept_k if kept_k.shape[1] == k.shape[1] else kept_k.repeat(1, k.shape[1] // kept_k.shape[1], 1)
+
+    def features(self, block: Block, out: Tensor) -> Tensor:
+        return self.tensors["features", block].to(out, non_blocking=True)
+
+
+@dataclass(frozen=True, eq=False)
+class Keeping(Steering):
+    """Has a run over a layout's path fill `kept` with what is read of it."""
+
+    kept: Kept
+    carried = False
+
+    def starts(self, prompt: PromptOfRun) -> list[int]:
+        return [0] if prompt.conditional else []
+
+    def begin(self, start: int, width: int, drawing: Drawing) -> "KeptPrompt":
+        return KeptPrompt(self.kept, drawing)
+
+
+class KeptPrompt(SteeredPrompt):
+    """The layout's prompt, whose operands and features are kept as they are."""
+
+    kinds = frozenset({"watch", "itself", "features"})
+
+    def __init__(self, kept: Kept, drawing: Drawing):
+        self.kept, self.drawing = kept, drawing
+
+    def watch(self, there: Attention, edited) -> None:
+        if self.kept.reads.cross:
+            self._keep("cross", there)
+
+    def itself(self, there: Attention) -> None:
+        if self.kept.reads.itself(there.layer, self.drawing):
+            self._keep("itself", there)
+
+    def sees_features(self, block: Block, sigma: float, out: Tensor) -> None:
+        if block in self.kept.reads.features:
+            self._level(sigma)["features", block] = out.cpu()
+
+    def _keep(self, kind: str, there: Attention) -> None:
+        q, k, _ = there.operands
+        level, place = self._level(there.sigma), there.layer.place
+        level[kind, place, "q"] = q.cpu()
+        if kind == "cross":  # the prompt's keys are the same at every noise level
+            first = next(iter(self.kept.levels.values()))
+            k = first.get((kind, place, "k"), k)
+        level[kind, place, "k"] = k.cpu()
+
+    def _level(self, sigma: float) -> dict[Hashable, Tensor]:
+        return self.kept.levels.setdefault(sigma, {})

@@ -1,0 +1,166 @@
+"""One call of a network whose prompts are steered: its rows, and how all ways of steering meet in one attention layer.
+
+Rows, the first axis of every tensor, are those of the sources in front, then, prompt by prompt, as many as the batch has. How a network
+comes by them is the host's matter.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Protocol
+
+from torch import Tensor
+
+from .steering import Attend, Attention, Before, Block, Layer, Operands, Source, SteeredPrompt, narrowed
+
+
+class Taken(Protocol):
+    """What a source gives in one call."""
+
+    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        """The source's q and k `[1 or B, ..]` in a layer of the `kind` cross or itself, where those of all rows are `q` and `k`."""
+        ...
+
+    def features(self, block: Block, out: Tensor) -> Tensor:
+        """The source's residual features `[1 or B, C, h, w]` of a block whose `out` are those of all rows."""
+        ...
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A source whose own rows are part of the call."""
+
+    rows: slice
+
+    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+        return q[self.rows], k[self.rows]
+
+    def features(self, block: Block, out: Tensor) -> Tensor:
+        return out[self.rows]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a network at noise level `sigma`: `front` rows of sources, then chunks of `batch` rows each, one chunk for a prompt.
+
+    `prompts` holds, by chunk, what acts in this call; `sources` what each source gives. The host may have repeated contexts to one
+    width, which changes no attention.
+    """
+
+    sigma: float
+    front: int
+    batch: int
+    before: Before
+    prompts: Mapping[int, Sequence[SteeredPrompt]]
+    sources: Mapping[Source, Taken]
+
+    @cached_property
+    def acting(self) -> dict[str, dict[int, list[SteeredPrompt]]]:
+        """By kind and by chunk, what has anything to do there."""
+        by_kind = {}
+        for kind in ("watch", "cross", "itself", "features"):
+            acting = {chunk: [each for each in prompts if kind in each.kinds] for chunk, prompts in self.prompts.items()}
+            by_kind[kind] = {chunk: prompts for chunk, prompts in acting.items() if prompts}
+        return by_kind
+
+    def rows(self, chunk: int) -> slice:
+        return slice(self.front + chunk * self.batch, self.front + (chunk + 1) * self.batch)
+
+    def tiled(self, tiles: int) -> "Call":
+        """The same call where every row has been cut into as many tiles, each a row of its own."""
+        sources = {
+            source: Rows(slice(taken.rows.start * tiles, taken.rows.stop * tiles)) if isinstance(taken, Rows) else taken
+            for source, taken in self.sources.items()
+        }
+        return replace(self, front=self.front * tiles, batch=self.batch * tiles, sources=sources)
+
+    def features(self, block: Block) -> dict[int, Source]:
+        """By chunk, the source whose residual features it takes in this block."""
+        found = {}
+        for chunk, prompts in self.prompts.items():
+            sources = [source for each in prompts if (source := each.features(block, self.before)) is not None]
+            if sources:
+                found[chunk] = sources[-1]
+        return found
+
+
+def cross_attention(call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, attend: Attend, attend_all: Attend) -> Tensor:
+    """One layer of cross-attention over all rows, as the prompts are steered. Writes into `q`, `k` and `v`.
+
+    `attend` is the kernel, `attend_all` what all rows in their order go through.
+    """
+    views = _views(call, "cross", {*call.acting["watch"], *call.acting["cross"]}, layer, (q, k, v), attend)
+
+    def edited(chunk: int, values: Tensor) -> list[Operands]:
+        own_q, own_k, _ = views[chunk].operands
+        found = [(own_q, narrowed(own_k, values.shape[1]), values)]
+        for each in call.acting["cross"].get(chunk, ()):
+            found = [new for old in found for new in each.cross(old, views[chunk])]
+        return found
+
+    for chunk, prompts in call.acting["watch"].items():
+        for each in prompts:
+            each.watch(views[chunk], partial(edited, chunk))
+    added = []
+    for chunk, prompts in call.acting["cross"].items():
+        values = views[chunk].operands[2]
+        for each in prompts:
+            values = each.values(values)
+        first, *rest = edited(chunk, values)
+        added += [(views[chunk].rows, attend(*operands)) for operands in rest]  # before their rows are written over
+        _replace(views[chunk].operands, first)
+    out = attend_all(q, k, v)
+    for rows, more in added:
+        out[rows] += more
+    return out
+
+
+def self_attention(
+    call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, attend_all: Attend, attend_shared: Attend | None = None
+) -> Tensor:
+    """The same for a layer in which the picture's places attend to each other.
+
+    `attend_shared`, if any, makes one map for all rows of v where q and k have fewer: it is taken where all rows share a source's.
+    """
+    views = _views(call, "itself", call.acting["itself"], layer, (q, k, v), attend_all)
+    edited = {}
+    for chunk, prompts in call.acting["itself"].items():
+        changed = [operands for each in prompts if (operands := each.itself(views[chunk])) is not None]
+        if changed:
+            edited[chunk] = changed[-1]
+    one_map = _shared_by_all(call, len(q), edited) if attend_shared else None
+    if one_map is not None:
+        return attend_shared(*one_map, v)
+    for chunk, operands in edited.items():
+        _replace(views[chunk].operands, operands)
+    return attend_all(q, k, v)
+
+
+def _views(call: Call, kind: str, chunks: Iterable[int], layer: Layer, whole: Operands, attend: Attend) -> dict[int, Attention]:
+    """By chunk, the layer as each prompt's rows see it."""
+    q, k, _ = whole
+    found: dict[Source, tuple[Tensor, Tensor]] = {}
+
+    def taken(source: Source) -> tuple[Tensor, Tensor]:
+        if source not in found:
+            found[source] = call.sources[source].operands(kind, layer, q, k)
+        return found[source]
+
+    return {chunk: Attention(layer, call.sigma, call.before, call.rows(chunk), whole, taken, attend) for chunk in chunks}
+
+
+def _shared_by_all(call: Call, rows: int, edited: Mapping[int, Operands]) -> tuple[Tensor, Tensor] | None:
+    """The one source's q and k that all rows attend with, if so: those of every prompt are `edited` to it, and all in front are its own."""
+    if not edited or call.front + len(edited) * call.batch < rows or len({(id(q), id(k)) for q, k, _ in edited.values()}) > 1:
+        return None
+    if call.front and any(taken != Rows(slice(0, call.front)) for taken in call.sources.values()):
+        return None
+    q, k, _ = next(iter(edited.values()))
+    return q, k
+
+
+def _replace(own: Operands, operands: Operands) -> None:
+    """Writes operands over those of a prompt's rows, repeated to as many columns as these have."""
+    for tensor, new in zip(own, operands, strict=True):
+        if new is not tensor:
+            tensor.copy_(new if new.shape[1] == tensor.shape[1] else new.repeat(1, tensor.shape[1] // new.shape[1], 1))
