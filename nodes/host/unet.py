@@ -61,6 +61,8 @@ class UNet:
             replacements[name] = there
         return partial(self._forward, call_of)
 
+    # A compiled model runs such calls as they are: what steers them differs in every one, and each would be compiled anew.
+    @torch.compiler.disable
     def _forward(self, call_of: CallOf, executor, x: Tensor, timesteps, context, y=None, control=None, transformer_options=None, **more):
         call, sources = call_of(transformer_options, x)
         arguments = (x, timesteps, context, y, control, {**transformer_options, CALL: call})

@@ -49,10 +49,9 @@ def sd15():
     return random_model(comfy.supported_models.SD15, SMALL)
 
 
-@pytest.fixture(scope="session")
-def worded():
+def heedful(unet_config):
     """An SD1.x model for the demo checkpoint's text encoder, that heeds prompts and its own features as a trained one does."""
-    model = random_model(comfy.supported_models.SD15, SMALL | {"context_dim": 128})
+    model = random_model(comfy.supported_models.SD15, unet_config | {"context_dim": 128})
     for name, weight in model.model.diffusion_model.named_parameters():
         if "to_q" in name or "to_k" in name:
             weight.data *= 4
@@ -61,6 +60,16 @@ def worded():
         if "attn2.to_v" in name:
             weight.data *= 40
     return model
+
+
+@pytest.fixture(scope="session")
+def worded():
+    return heedful(SMALL)
+
+
+@pytest.fixture(scope="session")
+def tiny_worded():
+    return heedful(TINY)
 
 
 @pytest.fixture(scope="session")
