@@ -53,6 +53,8 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/batch_of_nus.py
 	$(PY) bench/inversion.py
 	$(PY) bench/noise_level.py
+	$(PY) bench/work.py
+	$(PY) bench/claims.py
 	$(PY) bench/words_cost.py
 	$(PY) bench/doors_cost.py
 

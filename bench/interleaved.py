@@ -9,6 +9,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -59,16 +60,9 @@ class Bench:
 
         On a busy machine the processor's time says more than the clock's.
         """
-        for job in (first, second):
-            self._measure(job)
-        pairs = []
-        for number in range(self.pairs):
-            if number % 2:  # who goes first alternates too
-                pairs.append((self._measure(first), self._measure(second)))
-            else:
-                pairs.append((self._measure(second), self._measure(first))[::-1])
-        device = torch.cuda.get_device_name() if self.cuda else f"CPU, {torch.get_num_threads()} threads"
-        print(f"{device}; {self.side} x {self.side} latents, {self.pairs} alternating pairs\n")
+        measure = Measure(self.cuda)
+        pairs = measure.pairs(first, second, self.pairs, self.calls)
+        print(f"{measure.device}; {self.side} x {self.side} latents, {self.pairs} alternating pairs\n")
         print(f"| | {names[0]} | {names[1]} | ratio, median (min to max) |")
         print("| --- | --- | --- | --- |")
         digits_of_time = 4 if self.without_unet else 2
@@ -81,13 +75,46 @@ class Bench:
             print(f"| {name} | {columns[0]:.{digits}f}{unit} | {columns[1]:.{digits}f}{unit} | {spread} |")
         print(flush=True)
 
-    def _measure(self, job: Job) -> tuple[int, float, float, float]:
-        """(UNet calls, seconds, seconds that the processor's cores were busy for us, peak memory in MiB) of one run."""
-        self.calls.clear()
+
+@dataclass(frozen=True)
+class Ratios:
+    """Of the second job to the first, pair by pair."""
+
+    time: list[float]
+    memory: list[float]
+
+
+class Measure:
+    """Times jobs and their peak memory, on a GPU or a CPU, in alternating pairs."""
+
+    def __init__(self, cuda: bool):
+        self.cuda = cuda
+        self.device = torch.cuda.get_device_name() if cuda else f"CPU, {torch.get_num_threads()} threads"
+
+    def ratios(self, first: Job, second: Job, count: int) -> Ratios:
+        pairs = self.pairs(first, second, count, [])
+        return Ratios(*([after[row] / before[row] for before, after in pairs] for row in (1, 3)))
+
+    def pairs(self, first: Job, second: Job, count: int, calls: list) -> list[tuple[tuple, tuple]]:
+        """(calls, seconds, seconds that the processor's cores were busy for us, peak memory in MiB) of both jobs; who goes first alternates."""
+        for job in (first, second):
+            self._one(job, calls)
+        pairs = []
+        for number in range(count):
+            if number % 2:
+                pairs.append((self._one(first, calls), self._one(second, calls)))
+            else:
+                pairs.append((self._one(second, calls), self._one(first, calls))[::-1])
+        return pairs
+
+    def _one(self, job: Job, calls: list) -> tuple[int, float, float, float]:
+        calls.clear()
         self._forget_peak()
         start, busy = time.perf_counter(), time.process_time()
         job()
-        return len(self.calls), time.perf_counter() - start, time.process_time() - busy, self._peak()
+        if self.cuda:
+            torch.cuda.synchronize()
+        return len(calls), time.perf_counter() - start, time.process_time() - busy, self._peak()
 
     def _forget_peak(self) -> None:
         if self.cuda:

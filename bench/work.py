@@ -2,7 +2,8 @@
 
 On the demo model, 20 steps at its own size; `--size sd15` for a UNet of Stable Diffusion 1.5's size with random weights (860 M), one
 step at 64 x 64. `--dtype bfloat16` shows conversions that float32 hides: the model's numbers are then of another kind than the nodes'.
-The last column is the processor's time of one run, for orientation.
+`--kernel pytorch` is the host's option --use-pytorch-cross-attention: its kernel then makes no attention maps. The last column is the
+processor's time of one run, for orientation.
 """
 
 import argparse
@@ -23,22 +24,25 @@ SOURCE, TARGET = "a cat on grass", "a dog on grass"
 class Runs:
     """The runs that are compared, by name: each a function that draws one picture."""
 
-    def __init__(self, size: str, dtype: str):
-        start_host("--cpu")
+    def __init__(
+        self, size: str, dtype: str, kernel: str, side: int | None = None, steps: int | None = None, options: list[str] | None = None
+    ):
+        arguments = [*(options or []), *(["--use-pytorch-cross-attention"] if kernel == "pytorch" else [])]
+        start_host(*([] if torch.cuda.is_available() and size == "sd15" else ["--cpu"]), *arguments)
         import comfy.supported_models
 
         load_pack()
         self.run = node_runner()
-        self.model, self.clip, _ = self.run("MagicMixDemoCheckpoint")
-        side, self.steps = 16, 20
         if size == "sd15":
             from words_cost import RandomClip
 
             self.model, self.clip = random_model(comfy.supported_models.SD15, SD15), RandomClip()
-            side, self.steps = 64, 1
-        if dtype != "float32":
-            self.model.model.diffusion_model.to(getattr(torch, dtype))
-            self.model.model.diffusion_model.dtype = getattr(torch, dtype)
+        else:
+            self.model, self.clip, _ = self.run("MagicMixDemoCheckpoint")
+        side, self.steps = side or (64 if size == "sd15" else 16), steps or (1 if size == "sd15" else 20)
+        if dtype == "bfloat16":
+            self.model.model.diffusion_model.to(torch.bfloat16)
+            self.model.model.diffusion_model.dtype = torch.bfloat16
         self.rows: list[int] = []
         self.model.model.diffusion_model.time_embed.register_forward_pre_hook(lambda module, inputs: self.rows.append(len(inputs[0])))
         self.latent = {"samples": torch.zeros(1, 4, side, side)}
@@ -56,9 +60,17 @@ class Runs:
         inputs = {"model": model, "positive": positive, "negative": self.negative, "latent_image": latent or self.latent, "denoise": 1.0}
         return lambda: self.run("KSampler", **inputs, **self.sampling)
 
-    def mix(self, model, positive, layout) -> Callable[[], object]:
+    def mix(self, model, positive, layout, **more) -> Callable[[], object]:
         inputs = {"model": model, "positive": positive, "negative": self.negative, "layout": layout, "nu": 0.9, "k_max": 1.0, "k_min": 0.0}
-        return lambda: self.run("MagicMixKSampler", **inputs, **self.sampling)
+        return lambda: self.run("MagicMixKSampler", **inputs | more, **self.sampling)
+
+    def nus_one_by_one(self, count: int) -> Callable[[], object]:
+        jobs = [self.mix(self.model, self.encode(TARGET), self.layout("off"), nu=n / count) for n in range(count)]
+        return lambda: [job() for job in jobs]
+
+    def nus_in_a_batch(self, count: int) -> Callable[[], object]:
+        masks = torch.arange(count).reshape(count, 1, 1).expand(count, 8, 8) / count
+        return self.mix(self.model, self.encode(TARGET), self.layout("off"), nu_map=masks)
 
     def three_rows(self) -> Callable[[], object]:
         """A plain run whose positive conditioning is two combined prompts: three rows in each call."""
@@ -72,8 +84,8 @@ class Runs:
         watched, _ = self.run("CrossAttnRecord", **common, text=TARGET, words="", resolution="16")
 
         def swap(layout, **more) -> tuple:
-            texts = {"source_text": SOURCE, "target_text": TARGET, "edit": "swap", "cross_steps": 1.0, "self_steps": 1.0}
-            return self.run("PromptToPrompt", **common, layout=layout, **texts, **more)
+            inputs = {"source_text": SOURCE, "target_text": TARGET, "edit": "swap", "cross_steps": 1.0, "self_steps": 1.0}
+            return self.run("PromptToPrompt", **common, layout=layout, **inputs | more)
 
         def follow(layout) -> tuple:
             steps = {"attention_steps": 1.0, "feature_steps": 1.0}
@@ -85,11 +97,12 @@ class Runs:
             "MagicMixKSampler": self.mix(self.model, positive, layout),
             "CrossAttnReweight": self.draw(*weighted),
             "CrossAttnRecord": self.draw(watched, positive),
-            "PromptToPrompt, swap": self.draw(*swap(layout)),
-            "with local_blend": self.mix(*swap(layout, local_blend="cat, dog"), layout),
-            "layout with keep": self.draw(*swap(kept)),
+            "PromptToPrompt, swap, default steps": self.draw(*swap(layout, cross_steps=0.8, self_steps=0.4)),
+            "PromptToPrompt, swap, all steps": self.draw(*swap(layout)),
+            "PromptToPrompt, local_blend": self.mix(*swap(layout, local_blend="cat, dog"), layout),
+            "PromptToPrompt, layout with keep": self.draw(*swap(kept)),
             "PlugAndPlayFeatures": self.draw(*follow(layout)),
-            "Plug-and-Play, layout with keep": self.draw(*follow(kept)),
+            "PlugAndPlayFeatures, layout with keep": self.draw(*follow(kept)),
         }
 
     def counts(self, job: Callable[[], object]) -> tuple[list[int], Counts]:
@@ -105,9 +118,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=("demo", "sd15"), default="demo")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
+    parser.add_argument("--kernel", choices=("default", "pytorch"), default="default")
     options = parser.parse_args()
-    runs = Runs(options.size, options.dtype)
-    print(f"{options.size}, {runs.steps} steps, {options.dtype}; copies, conversions and reads by call of the network\n")
+    runs = Runs(options.size, options.dtype, options.kernel)
+    print(
+        f"{options.size}, {runs.steps} steps, {options.dtype}, {options.kernel} kernel; copies, conversions and reads by call of the network\n"
+    )
     heads = ["", "calls", "rows", "GFLOP", "operations", "MB copied", "conversions", "reads", "largest tensor", "processor"]
     print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
     for name, job in runs.jobs().items():

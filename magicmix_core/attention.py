@@ -20,6 +20,12 @@ def scale_columns(v: Tensor, scales: Tensor) -> Tensor:
     return v * scales.to(v)[:, None]
 
 
+def scale_deviations(v: Tensor, scales: Tensor) -> Tensor:
+    """Re-weighting of what sets a token apart: `m + s (v - m)`, m being the mean of all W tokens' values; `scales` is s `[W]`."""
+    mean = v.mean(-2, keepdim=True)
+    return torch.where(scales.to(v)[:, None] == 1, v, mean + (v - mean) * scales.to(v)[:, None])
+
+
 def edit_operands(
     q: Tensor, k: Tensor, v: Tensor, source: tuple[Tensor, Tensor], mapping: Tensor | None, own: Tensor | None
 ) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -58,23 +64,24 @@ class Indicators:
         self._placed = Placed()
 
     def values(self, width: int, heads: int, like: Tensor) -> list[Tensor]:
-        """`[1, width, C]`, as many as have room for all groups; C, dtype and device are those of `like`."""
-        return self._placed.get((width, heads, like.shape[-1]), like, lambda: self._made(width, heads, like))
+        """`[1, width, C]`, or with heads apart `[1, heads, width, d]`, as `like` has them; as many as have room for all groups."""
+        return self._placed.get((width, heads, like.shape[-1], like.ndim), like, lambda: self._made(width, heads, like))
 
     def _made(self, width: int, heads: int, like: Tensor) -> list[Tensor]:
-        size, made = like.shape[-1] // heads, []
+        size, made = like.shape[-1] if like.ndim == 4 else like.shape[-1] // heads, []
         for first in range(0, len(self.columns), size):
             values = torch.zeros(width, heads, size)
             for channel, group in enumerate(self.columns[first : first + size]):
                 values[list(group), :, channel] = 1
-            made.append(values.reshape(1, width, -1).to(like))
+            values = values.transpose(0, 1) if like.ndim == 4 else values.flatten(1)
+            made.append(values[None].to(like))
         return made
 
 
 def word_maps(attend_to: Callable[[Tensor], Tensor], words: Indicators, width: int, heads: int, like: Tensor) -> Tensor:
     """`[B, groups, N]`: how much each of N places attends to each group of columns of `words`, the mean over the heads.
 
-    `attend_to(v)` attends to values `[1, width, C]`; C, dtype and device are those of `like`.
+    `attend_to(v)` attends to values as `Indicators.values` gives them for `like`.
     """
     maps = [attend_to(values).unflatten(-1, (heads, -1)).mean(2) for values in words.values(width, heads, like)]
     return torch.cat(maps, -1)[..., : len(words.columns)].movedim(-1, 1)

@@ -1,12 +1,12 @@
-"""Which decoder blocks of a UNet a layout's features enter."""
+"""Which blocks of a network a layout's structure enters."""
 
 from .wording import quoted
 
 PARTS = "blocks must be numbers and ranges separated by commas, as in 4-11 or 4, 6-8"
 
 
-def parse_blocks(name: str, text: str, count: int) -> set[int]:
-    """`4-11` or `4, 6-8` as a set of block numbers below `count`. Raises ValueError naming the input `name`."""
+def parse_blocks(name: str, text: str, count: int, where: str = "the model's decoder") -> set[int]:
+    """`4-11` or `4, 6-8` as a set of block numbers below `count`. Raises ValueError naming the input `name` and `where` the blocks are."""
     blocks: set[int] = set()
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         first, dash, last = part.partition("-")
@@ -16,7 +16,7 @@ def parse_blocks(name: str, text: str, count: int) -> set[int]:
         except ValueError:
             raise ValueError(f"{name}: {PARTS}; got {quoted(part)}") from None
         if not 0 <= start <= end < count:
-            raise ValueError(f"{name}: the model's decoder has blocks 0 to {count - 1}; got {quoted(part)}")
+            raise ValueError(f"{name}: {where} has blocks 0 to {count - 1}; got {quoted(part)}")
         blocks.update(range(start, end + 1))
     return blocks
 

@@ -38,9 +38,8 @@ class KeptLevel:
 
     tensors: dict[Hashable, Tensor]
 
-    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        kept_q, kept_k = (self.tensors[kind, layer.place, name].to(like, non_blocking=True) for name, like in (("q", q), ("k", k)))
-        return kept_q, kept_k if kept_k.shape[1] == k.shape[1] else kept_k.repeat(1, k.shape[1] // kept_k.shape[1], 1)
+    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor, queries: slice, columns: slice) -> tuple[Tensor, Tensor]:
+        return tuple(self.tensors[kind, layer.place, name].to(like, non_blocking=True) for name, like in (("q", q), ("k", k)))
 
     def features(self, block: Block, out: Tensor) -> Tensor:
         return self.tensors["features", block].to(out, non_blocking=True)

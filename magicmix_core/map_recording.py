@@ -121,7 +121,7 @@ class WatchedPrompt(SteeredPrompt):
         q, _, _ = there.operands
 
         def attend_to(v: Tensor) -> Tensor:
-            return sum(there.attend(*operands) for operands in edited(v.expand(len(q), -1, -1)))
+            return sum(there.attend(*operands) for operands in edited(v.expand(len(q), *v.shape[1:])))
 
         self.store.add(word_maps(attend_to, self.words, self.width, there.layer.heads, q).unflatten(-1, there.layer.size))
 

@@ -26,6 +26,9 @@ from .steering import Attention, Before, Drawing, Operands, PromptOfRun, Reads, 
 EDITS = ("auto", "swap", "refine")
 READS = Reads(cross=True, few_places=True)
 """What an edit may read of its source."""
+JOINT_TEXT_KEYS = False
+"""Where text and picture attend jointly, the picture looks as the source's does, but at its own prompt's keys: those of two prompts
+mean different things there (arXiv 2508.07519)."""
 BLEND_START = 0.2
 """Local blend as published begins at a fifth of the run."""
 
@@ -128,8 +131,10 @@ class EditedPrompt(SteeredPrompt):
             return [operands]
         mapping, own = self._placed.get(governing, v, lambda: self._operators(self._shares[-governing], v))
         source_q, source_k = there.taken(self.edit.source)
+        if there.joint and not JOINT_TEXT_KEYS:
+            return [(source_q, k, v)]
         if mapping is None and own is None:
-            return [(source_q, narrowed(source_k, v.shape[1]), v)]
+            return [(source_q, narrowed(source_k, v.shape[-2]), v)]
         k, v = (narrowed(tensor, self.width) for tensor in (k, v))
         return edit_operands(q, k, v, (source_q, narrowed(source_k, len(self._mapping))), mapping, own)
 
@@ -144,7 +149,7 @@ class EditedPrompt(SteeredPrompt):
             return
         own, heads = there.operands, there.layer.heads
         maps = [
-            word_maps(lambda v, q=q, k=k: there.attend(q, k, v.expand(len(q), -1, -1)), words, k.shape[1], heads, q)
+            word_maps(lambda v, q=q, k=k: there.attend(q, k, v.expand(len(q), *v.shape[1:])), words, k.shape[-2], heads, q)
             for (q, k), words in zip((there.taken(self.edit.source), own[:2]), self._blend, strict=True)
             if words.columns[0]
         ]

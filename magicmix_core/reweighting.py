@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .attention import scale_columns
+from .attention import scale_columns, scale_deviations
 from .encodings import starts_of_edit
 from .placed import Placed
 from .prompts import Prompt
 from .steering import Before, Drawing, PromptOfRun, SteeredPrompt, Steering
+
+JOINT_DEVIATIONS = False
+"""Which form is taken where text and picture attend jointly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,10 +53,12 @@ class ReweightedPrompt(SteeredPrompt):
     def acts(self, before: Before) -> bool:
         return self.changes
 
-    def values(self, v: Tensor) -> Tensor:
-        return scale_columns(v, self._placed.get(v.shape[1], v, lambda: self._widened(v)))
+    def values(self, v: Tensor, joint: bool = False) -> Tensor:
+        scales = self._placed.get(v.shape[-2], v, lambda: self._widened(v))
+        return scale_deviations(v, scales) if joint and JOINT_DEVIATIONS else scale_columns(v, scales)
 
     def _widened(self, v: Tensor) -> Tensor:
         """s for a context that the host has repeated, and to which others may have added tokens."""
-        whole = self.scales.repeat(v.shape[1] // len(self.scales))
-        return pad(whole, (0, v.shape[1] - len(whole)), value=1.0).to(v)
+        width = v.shape[-2]
+        whole = self.scales.repeat(width // len(self.scales))
+        return pad(whole, (0, width - len(whole)), value=1.0).to(v)

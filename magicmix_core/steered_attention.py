@@ -9,16 +9,25 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from .steering import Attend, Attention, Before, Block, Layer, Operands, Source, SteeredPrompt, narrowed
+
+ALL = slice(None)
+
+
+class AttendJointly(Protocol):
+    """A kernel for tokens of one sequence: gives `[B, N, C]`. `rows` and `queries` say which are attended for, if not all are."""
+
+    def __call__(self, q: Tensor, k: Tensor, v: Tensor, rows: slice = ALL, queries: slice = ALL) -> Tensor: ...
 
 
 class Taken(Protocol):
     """What a source gives in one call."""
 
-    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        """The source's q and k `[1 or B, ..]` in a layer of the `kind` cross or itself, where those of all rows are `q` and `k`."""
+    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor, queries: slice, columns: slice) -> tuple[Tensor, Tensor]:
+        """The source's q and k `[1 or B, ..]` in a layer of the `kind` cross or itself; `q` and `k` are those of all rows and tokens."""
         ...
 
     def features(self, block: Block, out: Tensor) -> Tensor:
@@ -32,8 +41,8 @@ class Rows:
 
     rows: slice
 
-    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
-        return q[self.rows], k[self.rows]
+    def operands(self, kind: str, layer: Layer, q: Tensor, k: Tensor, queries: slice, columns: slice) -> tuple[Tensor, Tensor]:
+        return q[self.rows, ..., queries, :], k[self.rows, ..., columns, :]
 
     def features(self, block: Block, out: Tensor) -> Tensor:
         return out[self.rows]
@@ -93,7 +102,7 @@ def cross_attention(call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, a
 
     def edited(chunk: int, values: Tensor) -> list[Operands]:
         own_q, own_k, _ = views[chunk].operands
-        found = [(own_q, narrowed(own_k, values.shape[1]), values)]
+        found = [(own_q, narrowed(own_k, values.shape[-2]), values)]
         for each in call.acting["cross"].get(chunk, ()):
             found = [new for old in found for new in each.cross(old, views[chunk])]
         return found
@@ -136,17 +145,102 @@ def self_attention(
     return attend_all(q, k, v)
 
 
-def _views(call: Call, kind: str, chunks: Iterable[int], layer: Layer, whole: Operands, attend: Attend) -> dict[int, Attention]:
+def joint_attention(
+    call: Call, layer: Layer, text: slice, picture: slice, q: Tensor, k: Tensor, v: Tensor, attend: AttendJointly
+) -> Tensor:
+    """The same for a layer in which text and picture attend to each other and to themselves, as tokens of one sequence.
+
+    Only what the picture's queries see is steered: M is one map over all columns, its part of the prompt's tokens is what cross-attention
+    is elsewhere, its part of the picture's places what self-attention is. Queries of the text, and of anything else, see what they
+    would see anyway.
+    """
+    acting = {kind: call.acting[kind] for kind in ("watch", "cross", "itself")}
+    if not any(acting.values()):
+        return attend(q, k, v)
+    chunks = {chunk: None for by_chunk in acting.values() for chunk in by_chunk}
+    words = _views(call, "cross", chunks, layer, (q, k, v), attend, picture, text, joint=True)
+    places = _views(call, "itself", chunks, layer, (q, k, v), attend, picture, picture, joint=True)
+    parts = _partition(q.shape[-2], text, picture)
+
+    def whole(chunk: int, tensor: Tensor, of_text: Tensor, of_picture: Tensor | None) -> Tensor:
+        """All columns of a prompt's keys or values, with these in the places of its own; without a picture, all else is 0."""
+        own = tensor[call.rows(chunk)]
+        given = {text.start: of_text, picture.start: own[..., picture, :] * 0 if of_picture is None else of_picture}
+        fill = 1 if of_picture is not None else 0
+        pieces = [given[part.start] if part.start in given else own[..., part, :] * fill for part in parts]
+        return torch.cat([piece.expand(len(own), *piece.shape[1:]) for piece in pieces], -2)
+
+    def edited(chunk: int, values: Tensor) -> tuple[list[Operands], Operands | None]:
+        """Operands over the prompt's tokens, and those over the picture's places if these are others than its own."""
+        own_q, own_k, _ = words[chunk].operands
+        found = [(own_q, own_k, values)]
+        for each in acting["cross"].get(chunk, ()):
+            found = [new for old in found for new in each.cross(old, words[chunk])]
+        changed = [operands for each in acting["itself"].get(chunk, ()) if (operands := each.itself(places[chunk])) is not None]
+        return found, changed[-1] if changed else None
+
+    def watched(chunk: int, values: Tensor) -> list[Operands]:
+        (first, *rest), itself = edited(chunk, values)
+        _, own_k, _ = places[chunk].operands
+        seen = [(itself[0], first[1], first[2], itself[1])] if itself else [(*first, own_k)]
+        seen += [(*operands, own_k) for operands in rest]
+        return [(each_q, whole(chunk, k, each_k, k_places), whole(chunk, v, each_v, None)) for each_q, each_k, each_v, k_places in seen]
+
+    for chunk, prompts in acting["watch"].items():
+        for each in prompts:
+            each.watch(words[chunk], partial(watched, chunk))
+    others = {part.start: attend(q[..., part, :], k, v, queries=part) for part in parts if part != picture}
+    added = []
+    for chunk in {**acting["cross"], **acting["itself"]}:
+        rows, values = call.rows(chunk), words[chunk].operands[2]
+        for each in acting["cross"].get(chunk, ()):
+            values = each.values(values, joint=True)
+        (first, *rest), itself = edited(chunk, values)
+        for each_q, each_k, each_v in rest:
+            mapped = whole(chunk, k, each_k, places[chunk].operands[1]), whole(chunk, v, each_v, None)
+            added.append((rows, attend(each_q, *mapped, rows=rows, queries=picture)))
+        _replace(words[chunk].operands, first)
+        if itself is not None:
+            _replace(places[chunk].operands, itself)
+    drawn = attend(q[..., picture, :], k, v, queries=picture)
+    for rows, more in added:
+        drawn[rows] += more
+    return torch.cat([drawn if part == picture else others[part.start] for part in parts], 1)
+
+
+def _partition(length: int, text: slice, picture: slice) -> list[slice]:
+    """All tokens of a sequence as slices in their order, of which two are `text` and `picture`."""
+    parts, end = [], 0
+    for part in sorted((text, picture), key=lambda part: part.start):
+        parts += [slice(end, part.start), part]
+        end = part.stop
+    return [part for part in (*parts, slice(end, length)) if part.start < part.stop]
+
+
+def _views(
+    call: Call,
+    kind: str,
+    chunks: Iterable[int],
+    layer: Layer,
+    whole: Operands,
+    attend: Attend,
+    queries: slice = ALL,
+    columns: slice = ALL,
+    joint: bool = False,
+) -> dict[int, Attention]:
     """By chunk, the layer as each prompt's rows see it."""
     q, k, _ = whole
     found: dict[Source, tuple[Tensor, Tensor]] = {}
 
     def taken(source: Source) -> tuple[Tensor, Tensor]:
         if source not in found:
-            found[source] = call.sources[source].operands(kind, layer, q, k)
+            found[source] = call.sources[source].operands(kind, layer, q, k, queries, columns)
         return found[source]
 
-    return {chunk: Attention(layer, call.sigma, call.before, call.rows(chunk), whole, taken, attend) for chunk in chunks}
+    return {
+        chunk: Attention(layer, call.sigma, call.before, call.rows(chunk), whole, taken, attend, queries, columns, joint)
+        for chunk in chunks
+    }
 
 
 def _shared_by_all(call: Call, rows: int, edited: Mapping[int, Operands]) -> tuple[Tensor, Tensor] | None:
@@ -163,4 +257,5 @@ def _replace(own: Operands, operands: Operands) -> None:
     """Writes operands over those of a prompt's rows, repeated to as many columns as these have."""
     for tensor, new in zip(own, operands, strict=True):
         if new is not tensor:
-            tensor.copy_(new if new.shape[1] == tensor.shape[1] else new.repeat(1, tensor.shape[1] // new.shape[1], 1))
+            times = tensor.shape[-2] // new.shape[-2]
+            tensor.copy_(new if times == 1 else new.repeat(*[1] * (new.ndim - 2), times, 1))

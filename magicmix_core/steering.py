@@ -4,7 +4,7 @@ A way of steering (re-weighting, Prompt-to-Prompt, Plug-and-Play, recording) is 
 `SteeredPrompt` for each prompt that it acts on. It sees the rows of that one prompt, and takes what it needs from its source's.
 
 Shapes: q `[B, N, C]` are the queries of N places of the picture, k and v `[B, W, C]` the keys and values of W columns (the prompt's
-tokens, or the picture's places again); heads stand side by side in C.
+tokens, or the picture's places again), heads side by side in C; or, with heads apart, `[B, heads, N, d]` and `[B, heads, W, d]`.
 """
 
 import math
@@ -106,9 +106,11 @@ class PromptOfRun:
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """An attention layer in one call, as the rows of one prompt see it.
+    """An attention layer in one call, as the rows of one prompt see it: `whole` are the operands of all rows and tokens.
 
-    `taken(source)` are q and k of a source, of one row, which serves them all, or of B; the same tensors for every prompt of the call.
+    `queries` are the places of the picture among the queries, `columns` the prompt's tokens, or the places again, among the keys.
+    `taken(source)` are q and k of a source there, of one row, which serves them all, or of B; the same tensors for every prompt.
+    `joint` says that text and picture are tokens of one attention, which weighs these columns along with others.
     """
 
     layer: Layer
@@ -118,12 +120,15 @@ class Attention:
     whole: Operands
     taken: Callable[[Source], tuple[Tensor, Tensor]]
     attend: Attend
+    queries: slice
+    columns: slice
+    joint: bool
 
     @cached_property
     def operands(self) -> Operands:
         """The prompt's own."""
         q, k, v = self.whole
-        return q[self.rows], k[self.rows], v[self.rows]
+        return q[self.rows, ..., self.queries, :], *(tensor[self.rows, ..., self.columns, :] for tensor in (k, v))
 
 
 class SteeredPrompt:
@@ -152,8 +157,8 @@ class SteeredPrompt:
     def watch(self, there: Attention, edited: Callable[[Tensor], list[Operands]]) -> None:
         """Looks at a cross-attention layer; `edited(v)` are its operands for other values `[1, W, C]`, as all ways of steering make them."""
 
-    def values(self, v: Tensor) -> Tensor:
-        """The values of a cross-attention layer."""
+    def values(self, v: Tensor, joint: bool = False) -> Tensor:
+        """The values of the prompt's tokens; `joint` as in Attention."""
         return v
 
     def cross(self, operands: Operands, there: Attention) -> list[Operands]:
@@ -217,5 +222,5 @@ def steered(prompt: PromptOfRun, known: Sequence[Steering], drawing: Drawing) ->
 
 
 def narrowed(tensor: Tensor, width: int) -> Tensor:
-    """The first `width` columns of `[B, W, C]`: a prompt's own, where the host has repeated them."""
-    return tensor if tensor.shape[1] == width else tensor[:, :width]
+    """The first `width` columns of `[.., W, C]`: a prompt's own, where the host has repeated them."""
+    return tensor if tensor.shape[-2] == width else tensor[..., :width, :]

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...magicmix_core.attention import shared_attention
 from ...magicmix_core.blocks import feature_block
-from ...magicmix_core.plug_and_play import Decoder
+from ...magicmix_core.plug_and_play import Structure
 from ...magicmix_core.steered_attention import Call, cross_attention, self_attention
 from ...magicmix_core.steering import Attend, Block, Layer, Place
 from .families import draws_videos
@@ -89,7 +89,7 @@ class UNet:
                 handle.remove()
 
 
-def decoder_of(network) -> Decoder:
+def structure_of(network) -> Structure:
     """What Plug-and-Play can take from a network. Raises ValueError for one that it can take nothing from."""
     blocks = getattr(network, "output_blocks", ())
     attending = frozenset(number for number, block in enumerate(blocks) if any(hasattr(layer, "transformer_blocks") for layer in block))
@@ -97,7 +97,7 @@ def decoder_of(network) -> Decoder:
         raise ValueError(f"model must be a UNet with attention in its decoder {PICTURES_ONLY}")
     levels = len(network.channel_mult)
     middle = feature_block(levels, len(blocks) // levels)
-    return Decoder(len(blocks), attending, f"{middle}-{len(blocks) - 1}", str(middle))
+    return Structure("output", len(blocks), attending, f"{middle}-{len(blocks) - 1}", str(middle))
 
 
 def kernel(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:

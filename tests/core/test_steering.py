@@ -5,26 +5,17 @@ import math
 
 import pytest
 import torch
+from steerings import DRAWING, ENCODING, MAPPING, SCALES, SIZE, SOURCE, WIDTH, begun, close, edit, features, random
 from torch.nn.functional import scaled_dot_product_attention
 
 from magicmix_core.attention import shared_attention
-from magicmix_core.layout import RecordedLayout
 from magicmix_core.map_recording import Recording
-from magicmix_core.plug_and_play import Decoder, follow
-from magicmix_core.prompt_to_prompt import PromptToPrompt
 from magicmix_core.reweighting import Reweighting
 from magicmix_core.steered_attention import Call, Rows, cross_attention, self_attention
-from magicmix_core.steering import Drawing, Layer, PromptOfRun, Source, steered
+from magicmix_core.steering import Drawing, Layer, PromptOfRun, steered
 
-HEADS, CHANNELS, WIDTH = 2, 8, 5
-SIZE = (2, 3)
+HEADS, CHANNELS = 2, 8
 LAYER = Layer(("output", 1, 0), 0, SIZE, HEADS)
-DRAWING = Drawing(SIZE, [0, 1])
-ENCODING = torch.arange(WIDTH * 4.0).reshape(1, WIDTH, 4)
-
-
-def random(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def attend(q, k, v):
@@ -36,32 +27,8 @@ def operands(rows, columns=WIDTH):
     return random(rows, math.prod(SIZE), CHANNELS), random(rows, columns, CHANNELS, seed=1), random(rows, columns, CHANNELS, seed=2)
 
 
-def layout(rows=1):
-    latent = {"samples": torch.zeros(rows, 4, *SIZE)}
-    return RecordedLayout(latent, torch.tensor([1.0, 0.0]), torch.zeros(2, rows, 4, *SIZE), "SD15", [[ENCODING, {}]])
-
-
-SOURCE = Source(layout(), [ENCODING, {}])
-SCALES = torch.linspace(-1, 2, WIDTH, dtype=torch.float64)
-MAPPING = torch.eye(WIDTH, dtype=torch.float64).roll(1, 0)
-
-
-def edit(cross=1.0, itself=1.0, mapping=MAPPING, follows=1.0, **more):
-    until = torch.full((WIDTH,), cross, dtype=torch.float64) * follows
-    return PromptToPrompt(ENCODING, SOURCE, mapping, until, itself, **more)
-
-
-def features(**choice):
-    chosen = {"attention_steps": 1.0, "feature_steps": 1.0, "attention_blocks": "", "feature_blocks": ""} | choice
-    return follow(Decoder(3, frozenset({1, 2}), "1-2", "1"), layout(), **chosen)
-
-
 def prompt(*carried, context=ENCODING, conditional=True):
     return PromptOfRun(context, conditional, carried)
-
-
-def begun(*ways, width=WIDTH, drawing=DRAWING):
-    return [way.begin(0, width, drawing) for way in ways]
 
 
 def call_of(prompts, front=1, batch=1, share=0.5, source_rows=slice(0, 1)):
@@ -77,10 +44,6 @@ def cross(call, q, k, v):
 
 def itself(call, q, k, v, layer=LAYER, **more):
     return self_attention(call, layer, q.clone(), k.clone(), v.clone(), attend, **more)
-
-
-def close(a, b):
-    torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
 
 def test_a_prompts_values_are_scaled_and_no_others():
