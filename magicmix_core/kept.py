@@ -17,10 +17,14 @@ MIB = 1 << 20
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """By noise level and by what is read, `[b, N, C]` for queries and keys and `[b, C, h, w]` for features, on the CPU."""
+    """By noise level and by what is read, queries, keys and features as they are in the network; on the CPU, or where they came about."""
 
     reads: Reads
+    on_cpu: bool = True
     levels: dict[float, dict[Hashable, Tensor]] = field(default_factory=dict)
+
+    def keep(self, sigma: float, key: Hashable, tensor: Tensor) -> None:
+        self.levels.setdefault(sigma, {})[key] = tensor.cpu() if self.on_cpu else tensor
 
     def at(self, sigma: float) -> "KeptLevel | None":
         """What is kept of a noise level; None for one that the path does not have."""
@@ -77,16 +81,12 @@ class KeptPrompt(SteeredPrompt):
 
     def sees_features(self, block: Block, sigma: float, out: Tensor) -> None:
         if block in self.kept.reads.features:
-            self._level(sigma)["features", block] = out.cpu()
+            self.kept.keep(sigma, ("features", block), out)
 
     def _keep(self, kind: str, there: Attention) -> None:
         q, k, _ = there.operands
-        level, place = self._level(there.sigma), there.layer.place
-        level[kind, place, "q"] = q.cpu()
-        if kind == "cross":  # the prompt's keys are the same at every noise level
-            first = next(iter(self.kept.levels.values()))
-            k = first.get((kind, place, "k"), k)
-        level[kind, place, "k"] = k.cpu()
-
-    def _level(self, sigma: float) -> dict[Hashable, Tensor]:
-        return self.kept.levels.setdefault(sigma, {})
+        place = there.layer.place
+        self.kept.keep(there.sigma, (kind, place, "q"), q)
+        if kind == "cross" and not there.joint and self.kept.levels:  # the prompt's keys are the same at every noise level
+            k = next(iter(self.kept.levels.values())).get((kind, place, "k"), k)
+        self.kept.keep(there.sigma, (kind, place, "k"), k)

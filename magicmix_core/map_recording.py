@@ -111,6 +111,7 @@ class WatchedPrompt(SteeredPrompt):
     """A prompt whose words, in `columns` of `width`, are watched in the layers at `level`; their maps go to `store`."""
 
     kinds = frozenset({"watch"})
+    draws_maps = True
 
     def __init__(self, columns: list[list[int]], width: int, level: int, store: MapStore):
         self.words, self.width, self.level, self.store = Indicators(columns), width, level, store

@@ -108,7 +108,10 @@ class EditedPrompt(SteeredPrompt):
     def __init__(self, edit: PromptToPrompt, start: int, width: int, drawing: Drawing):
         beyond = (start, width - start - len(edit.cross_until))
         self.edit, self.width, self.drawing, self.mixes = edit, width, drawing, any(edit.blend)
-        self._mapping, self._cross_until = pad(edit.mapping, beyond), pad(edit.cross_until, beyond)
+        self.draws_maps = self.mixes
+        source = drawing.columns(len(edit.mapping))
+        self._mapping = pad(edit.mapping, (*beyond, source.start, 0))
+        self._cross_until = pad(edit.cross_until, beyond)
         self._shares = sorted(set(edit.cross_until.tolist()) - {0.0})
         self.until = max([edit.self_until, *self._shares])
         self.kinds = frozenset({"cross", "itself"} | ({"watch"} if self.mixes else set()))
@@ -159,7 +162,8 @@ class EditedPrompt(SteeredPrompt):
     def mask(self, like: Tensor, before: Before) -> Tensor | None:
         if self._maps.empty or before(BLEND_START):
             return None
-        return blend_mask(self._maps.mean(self.drawing.few_places), *like.shape[-2:]).to(like)
+        mask = blend_mask(self._maps.mean(self.drawing.few_places), *like.shape[-2:])
+        return mask.reshape(len(mask), *[1] * (like.ndim - 3), *mask.shape[-2:]).to(like)
 
     def _operators(self, least: float, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """A and `1 - g` while columns are governed whose share is `least` or more; None for the identity, and where none is left out."""

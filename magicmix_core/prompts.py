@@ -20,13 +20,16 @@ MOST_LISTED = 100
 
 @dataclass(frozen=True)
 class Token:
-    """One column. `key` says whether two tokens are the same; `word` numbers the prompt's words, None for begin, end and padding."""
+    """One column. `key` says whether two tokens are the same, None for one that its word's first token speaks for; `word` numbers the
+    prompt's words, None for begin, end and padding.
+    """
 
     key: Hashable
     text: str
     word: int | None
     weight: float
     chunk: int
+    encoder: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,11 @@ def words_of(tokens: Sequence[Token]) -> list[Word]:
         if token.word is not None:
             columns.setdefault(token.word, []).append(column)
     return [
-        Word("".join(tokens[column].text for column in place), tuple(place), tuple(tokens[column].key for column in place))
+        Word(
+            "".join(tokens[column].text for column in place),
+            tuple(place),
+            tuple(tokens[column].key for column in place if tokens[column].key is not None),
+        )
         for place in columns.values()
     ]
 
@@ -60,8 +67,16 @@ class WordFinder:
             self._starts.setdefault(word.keys, []).append(place)
 
     def occurrences(self, phrase: Sequence[Token]) -> list[int]:
-        """The columns of every occurrence of `phrase`, a tokenized prompt of one or more words, as whole words; empty for none."""
-        wanted = [word.keys for word in words_of(phrase)]
+        """The columns of every occurrence of `phrase`, a tokenized prompt of one or more words, as whole words; empty for none.
+
+        Where several text encoders have read both, in what each of them has read.
+        """
+        by_encoder: dict[int, list[Word]] = {}
+        for word in words_of(phrase):
+            by_encoder.setdefault(phrase[word.columns[0]].encoder, []).append(word)
+        return sorted(column for words in by_encoder.values() for column in self._occurrences([word.keys for word in words]))
+
+    def _occurrences(self, wanted: list[tuple[Hashable, ...]]) -> list[int]:
         # The rarest word says where the phrase can be at all.
         offset = min(range(len(wanted)), key=lambda n: len(self._starts.get(wanted[n], ())), default=0)
         found: set[int] = set()
@@ -69,7 +84,7 @@ class WordFinder:
             start = place - offset
             if start >= 0 and [word.keys for word in self.words[start : start + len(wanted)]] == wanted:
                 found.update(range(start, start + len(wanted)))
-        return sorted(column for place in found for column in self.words[place].columns)
+        return [column for place in found for column in self.words[place].columns]
 
     def find(self, phrase: Sequence[Token], name: str) -> list[int]:
         """The columns of every occurrence of `phrase`. Raises ValueError that lists the prompt's words when there is none."""

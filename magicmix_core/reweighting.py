@@ -46,7 +46,7 @@ class ReweightedPrompt(SteeredPrompt):
     kinds = frozenset({"cross"})
 
     def __init__(self, scales: Tensor):
-        self.scales = scales
+        self.scales, self.width = scales, len(scales)
         self.changes = bool((scales != 1).any())
         self._placed = Placed()
 

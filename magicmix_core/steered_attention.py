@@ -157,6 +157,9 @@ def joint_attention(
     acting = {kind: call.acting[kind] for kind in ("watch", "cross", "itself")}
     if not any(acting.values()):
         return attend(q, k, v)
+    for each in (each for by_chunk in acting.values() for prompts in by_chunk.values() for each in prompts):
+        if each.width not in (0, text.stop - text.start):
+            raise ValueError(f"the network's text must be {each.width} tokens, as the prompt is, got {text.stop - text.start}")
     chunks = {chunk: None for by_chunk in acting.values() for chunk in by_chunk}
     words = _views(call, "cross", chunks, layer, (q, k, v), attend, picture, text, joint=True)
     places = _views(call, "itself", chunks, layer, (q, k, v), attend, picture, picture, joint=True)
@@ -189,6 +192,8 @@ def joint_attention(
     for chunk, prompts in acting["watch"].items():
         for each in prompts:
             each.watch(words[chunk], partial(watched, chunk))
+    if not acting["cross"] and not acting["itself"]:
+        return attend(q, k, v)
     others = {part.start: attend(q[..., part, :], k, v, queries=part) for part in parts if part != picture}
     added = []
     for chunk in {**acting["cross"], **acting["itself"]}:

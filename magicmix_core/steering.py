@@ -44,14 +44,16 @@ class Source:
 class Drawing:
     """What one run draws, as its network sees it: latents of `size` h x w, halved as often as one of `levels` says in each layer."""
 
-    def __init__(self, size: tuple[int, int], levels: Iterable[int]):
-        self.size, self.levels = size, frozenset(levels)
-        self._maps: dict[Steering, MapStore] = {}
+    def __init__(
+        self, size: tuple[int, int], levels: Iterable[int], few_places: int | None = None, columns: Callable[[int], range] = range
+    ):
+        """`few_places` hold a coarse picture: 16 x 16 at 512 pixels, where the papers say so, and in proportion on large ones.
 
-    @property
-    def few_places(self) -> int:
-        """So many places hold a coarse picture: 16 x 16 at 512 pixels, where the papers say so, and in proportion on large ones."""
-        return max(16 * 16, math.prod(self.size) // 16)
+        `columns(W)` are those of the network's text in which a prompt of W tokens stands; the last of them ends the text.
+        """
+        self.size, self.levels, self.columns = size, frozenset(levels), columns
+        self.few_places = few_places or max(16 * 16, math.prod(size) // 16)
+        self._maps: dict[Steering, MapStore] = {}
 
     def maps(self, steering: "Steering") -> MapStore:
         """The attention maps that a way of steering gathers in this run, from all its prompts."""
@@ -60,7 +62,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Layer:
-    """An attention layer in one call: where it is, how often its picture is halved, the places h x w that it has now, its heads."""
+    """An attention layer in one call: where it is, how often its picture is halved, the places h x w that it has now, its heads.
+
+    Its `level` is negative where maps of it tell nothing.
+    """
 
     place: Place
     level: int
@@ -143,6 +148,10 @@ class SteeredPrompt:
     """What it takes from its source."""
     mixes = False
     """Whether it needs a sampler that mixes a layout in, for its `mask`."""
+    width = 0
+    """How many columns its prompt has; 0 where they do not matter."""
+    draws_maps = False
+    """Whether it reads attention maps over the picture."""
     until = 0.0
     """For which share of the run it takes anything from its source."""
 
@@ -217,7 +226,8 @@ def steered(prompt: PromptOfRun, known: Sequence[Steering], drawing: Drawing) ->
     found: list[tuple[Steering, SteeredPrompt]] = []
     for steering in [*prompt.carried, *(each for each in reversed(known) if each not in prompt.carried)]:
         if not (steering.exclusive and any(type(each) is type(steering) for each, _ in found)):
-            found += [(steering, steering.begin(start, prompt.context.shape[1], drawing)) for start in steering.starts(prompt)]
+            columns = drawing.columns(prompt.context.shape[1])
+            found += [(steering, steering.begin(columns.start + start, columns.stop, drawing)) for start in steering.starts(prompt)]
     return found
 
 

@@ -6,10 +6,10 @@ from ..magicmix_core.layout import RecordedLayout
 from ..magicmix_core.prompt_to_prompt import READS
 from ..magicmix_core.steering import Reads
 from .host.layouts import NOISES, PictureLayout
+from .host.networks import network_of
 from .host.node_text import tell
 from .host.running import invert_image, keep_for_edits, record_prompt
 from .host.samplers import plain_sampler, sigmas_of
-from .host.unet import UNet, structure_of
 from .inputs import checked
 from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
 
@@ -31,7 +31,7 @@ def _kept(node, model, layout: RecordedLayout, keep: str) -> RecordedLayout:
     if keep == "off":
         return layout
     words = READS if keep in ("words", "both") else Reads()
-    structure = structure_of(UNet(model.model.diffusion_model).network).reads if keep in ("structure", "both") else Reads()
+    structure = network_of(model).structure.reads if keep in ("structure", "both") else Reads()
     layout = keep_for_edits(model, layout, words.joined(structure))
     tell(node, f"kept for edits: {layout.kept.mebibytes:.0f} MiB")
     return layout

@@ -3,8 +3,8 @@
 from comfy_api.latest import io
 
 from ..magicmix_core.plug_and_play import follow
+from .host.networks import network_of
 from .host.steered_run import steer
-from .host.unet import structure_of
 from .inputs import checked
 from .sockets import Layout, model_to_patch_input, share_of_steps_input
 
@@ -58,5 +58,5 @@ class PlugAndPlayFeatures(io.ComfyNode):
     def execute(
         cls, model, layout, attention_steps: float, feature_steps: float, attention_blocks: str = "", feature_blocks: str = ""
     ) -> io.NodeOutput:
-        structure = structure_of(model.model.diffusion_model)
+        structure = network_of(model).structure
         return io.NodeOutput(steer(model, follow(structure, layout, attention_steps, feature_steps, attention_blocks, feature_blocks)))

@@ -98,6 +98,6 @@ def random_model(family: type, unet_config: dict, outside: dict | None = None):
         for name, weight in [*model.diffusion_model.named_parameters(), *buffers]:
             # Spread so that activations keep their size; norms around one.
             weight.normal_(std=weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1, generator=generator)
-            if weight.ndim == 1 and name.endswith("norm.weight"):
+            if weight.ndim == 1 and name.endswith(("norm.weight", "norm.scale")):
                 weight.add_(1)
     return comfy.model_patcher.ModelPatcher(model, device, device)

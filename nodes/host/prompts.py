@@ -1,114 +1,116 @@
 """Prompts as the host's text encoders see them."""
 
-import hashlib
-import re
-from collections.abc import Hashable
-from functools import partial
-from itertools import zip_longest
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
 
 from ...magicmix_core.prompts import Prompt, Token
 from ...magicmix_core.wording import quoted
+from .tokens import Vocabulary
 
-END_OF_WORD = "</w>"
-BEGIN_OF_WORD = "\N{LOWER ONE EIGHTH BLOCK}"
-"""CLIP marks the ends of words, T5 and other SentencePiece vocabularies their beginnings."""
+CLIPS = ("l", "g", "h")
+"""What the host calls the CLIP text encoders: where others stand beside them, their rows may only give a vector for the whole prompt."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A text encoder whose tokens are rows of an encoding, but for the first `skipped` ones, which the host cuts off."""
+
+    name: str
+    skipped: int
+
+
+class Reader:
+    """A CLIP of the host that reads texts as tokens."""
+
+    def __init__(self, clip):
+        """Raises ValueError for a text encoder whose words are not known."""
+        self.clip = clip
+        model, tokenizer = getattr(clip, "cond_stage_model", None), clip.tokenizer
+        empty = clip.tokenize("", return_word_ids=True)
+        attributes = {name: next(key for key in (name, f"clip_{name}") if hasattr(tokenizer, key)) for name in empty}
+        loaded = [name for name, key in attributes.items() if getattr(model, key, True) is not None]
+        found = {name: Vocabulary(getattr(tokenizer, attributes[name])) for name in loaded}
+        self.vocabularies = {name: each for name, each in found.items() if each.marks is not None}
+        self.templates = {name: empty[name] for name in self.vocabularies}
+        if not self.vocabularies:
+            raise ValueError(
+                "clip must be a text encoder whose words are known: CLIP, T5, Qwen, Gemma or another with a vocabulary of words;"
+                f" got {type(tokenizer).__name__}"
+            )
+
+    def chunks(self, text: str, name: str) -> dict[str, list]:
+        """The text's tokens by text encoder, as the host makes them. Raises ValueError naming the input `name` where it cannot."""
+        try:
+            chunks = self.clip.tokenize(text, return_word_ids=True)
+        except IndexError:
+            if "embedding:" not in text:
+                raise
+            raise ValueError(f"{name} must name an embedding behind embedding:, got {quoted(text)}") from None
+        return {part: chunks[part] for part in self.vocabularies}
+
+    def parts(self, lengths: dict[str, int], width: int) -> list[Part]:
+        """The text encoders whose tokens, of so many each, are the rows of an encoding of `width` rows, in their order.
+
+        Raises ValueError where no way of putting them together gives that many: an edit would be of the wrong words.
+        """
+        clips, others = [name for name in lengths if name in CLIPS], [name for name in lengths if name not in CLIPS]
+        for other in others:
+            if lengths[other] == width:
+                return [Part(other, 0)]
+            if clips and lengths[clips[0]] + lengths[other] == width:
+                return [Part(clips[0], 0), Part(other, 0)]
+        if clips and lengths[clips[0]] == width:
+            return [Part(clips[0], 0)]
+        for other in others:
+            if 0 < (skipped := lengths[other] - width) < len(self.templates[other][0]):
+                return [Part(other, skipped)]
+        counts = ", ".join(f"{count} of {name}" for name, count in lengths.items())
+        raise ValueError(f"clip must give an encoding with a row for each token, got {width} rows for tokens that are {counts}")
+
+    def tokens(self, chunks: dict[str, list], parts: Sequence[Part], text: str) -> list[Token]:
+        """One for each row of the encoding that these parts make; words, keys and chunks of several encoders are told apart."""
+        made: list[Token] = []
+        for number, part in enumerate(parts):
+            vocabulary = self.vocabularies[part.name]
+            tokens = vocabulary.tokens(chunks[part.name], text, self.templates[part.name], part.skipped)
+            words = 1 + max((token.word for token in made if token.word is not None), default=-1)
+            first = 1 + made[-1].chunk if made else 0
+            for token in tokens:
+                word, key = token.word if token.word is None else token.word + words, token.key
+                key = key if key is None or not number else (number, key)
+                made.append(replace(token, word=word, key=key, chunk=token.chunk + first, encoder=number))
+        return made
 
 
 def read_prompt(clip, text: str, name: str = "text") -> Prompt:
     """A prompt, the input `name`, as `clip` reads it: done once, where a node begins. Raises ValueError for one that it cannot read."""
-    phrase = partial(tokenize, clip)
-    return Prompt(name, text, phrase(text, name), encode(clip, text, name), phrase)
+    reader = Reader(clip)
+    chunks = reader.chunks(text, name)
+    conditioning = encode(clip, text, name)
+    parts = reader.parts({part: sum(map(len, each)) for part, each in chunks.items()}, conditioning[0][0].shape[1])
+
+    def phrase(words: str, name: str) -> list[Token]:
+        whole = [replace(part, skipped=0) for part in parts]
+        return reader.tokens(reader.chunks(words, name), whole, words)
+
+    return Prompt(name, text, reader.tokens(chunks, parts, text), conditioning, phrase)
 
 
 def encode(clip, text: str, name: str = "text") -> list:
     """CONDITIONING, as the core's CLIP Text Encode makes it. Raises ValueError, naming the input `name`, for one that is not finite."""
-    conditioning = clip.encode_from_tokens_scheduled(_read(clip, text, name))
+    conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text))
     if not all(bool(torch.isfinite(encoding).all()) for encoding, _ in conditioning):
         raise ValueError(f"{name} must have weights that its encoding can bear, got one that makes it NaN or infinite, as (cat:1e400) does")
     return conditioning
 
 
 def tokenize(clip, text: str, name: str = "text") -> list[Token]:
-    """One token for each row of the text's encoding. Of several text encoders the first: their rows correspond.
-
-    Raises ValueError for a text encoder whose words are not known, and, naming the input `name`, for a text that it cannot read.
-    """
-    chunks = next(iter(_read(clip, text, name, return_word_ids=True).values()))
-    tokenizer = _tokenizer_of(clip)
-    names = _embedding_names(tokenizer, text)
-    begins_words = _begins_words(tokenizer)
-    tokens, word, segment_before, ended = [], -1, 0, True
-    for number, chunk in enumerate(chunks):
-        for (value, weight, segment), following in zip_longest(chunk, chunk[1:]):
-            key = _key(value)
-            if segment == 0 or _is_blank(tokenizer, value, segment, following):
-                tokens.append(Token(key, _piece(tokenizer, value).removesuffix(END_OF_WORD), None, weight, number))
-                continue
-            piece = "" if isinstance(value, Tensor) else _piece(tokenizer, value)
-            written = _readable(tokenizer, piece) if piece else names.get(key, "")
-            sign = begins_words and bool(written) and not any(map(str.isalnum, written))  # a word of its own, as CLIP has it
-            word += ended or sign or segment != segment_before or piece.startswith(BEGIN_OF_WORD)
-            segment_before, ended = segment, sign or piece.endswith(END_OF_WORD)
-            tokens.append(Token(key, written, word, weight, number))
-    return tokens
-
-
-def _read(clip, text: str, name: str, **options) -> dict[str, list]:
-    """The text's tokens by text encoder, as the host makes them."""
-    try:
-        return clip.tokenize(text, **options)
-    except IndexError:
-        if "embedding:" not in text:
-            raise
-        raise ValueError(f"{name} must name an embedding behind embedding:, got {quoted(text)}") from None
-
-
-def _tokenizer_of(clip):
-    first = next((part for part in vars(clip.tokenizer).values() if getattr(part, "inv_vocab", None)), None)
-    if first is None or not (_begins_words(first) or any(piece.endswith(END_OF_WORD) for piece in first.inv_vocab.values())):
-        raise ValueError(
-            "clip must be a text encoder whose words are known: CLIP, as Stable Diffusion 1.x, 2.x and XL have, or T5;"
-            f" got {type(clip.tokenizer).__name__}"
-        )
-    return first
-
-
-def _begins_words(tokenizer) -> bool:
-    """Whether a vocabulary marks beginnings of words; those that keep the blanks as words of their own do not."""
-    return tokenizer.end_token is not None and any(piece.startswith(BEGIN_OF_WORD) for piece in tokenizer.inv_vocab.values())
-
-
-def _key(value: int | Tensor) -> Hashable:
-    return hashlib.sha256(value.float().cpu().numpy().tobytes()).digest() if isinstance(value, Tensor) else value
-
-
-def _piece(tokenizer, value: int) -> str:
-    return tokenizer.inv_vocab[value]
-
-
-def _is_blank(tokenizer, value: int | Tensor, segment: int, following: tuple | None) -> bool:
-    """Whether a token is the beginning of no word: none follows, or one that has a beginning of its own."""
-    if isinstance(value, Tensor) or _piece(tokenizer, value) != BEGIN_OF_WORD:
-        return False
-    if following is None or isinstance(following[0], Tensor) or following[2] != segment:
-        return True
-    return _piece(tokenizer, following[0]).startswith(BEGIN_OF_WORD)
-
-
-def _readable(tokenizer, piece: str) -> str:
-    """A vocabulary entry as text: CLIP writes bytes as letters of its own."""
-    if not hasattr(tokenizer.tokenizer, "convert_tokens_to_string"):
-        return piece.replace(BEGIN_OF_WORD, " ").strip()
-    return tokenizer.tokenizer.convert_tokens_to_string([piece]).strip()
-
-
-def _embedding_names(tokenizer, text: str) -> dict[Hashable, str]:
-    """The name of each textual-inversion embedding in `text`, by the keys of its vectors."""
-    names = {}
-    for name in dict.fromkeys(re.findall(r"embedding:[^\s,()]+", text)):
-        tokens = (value for chunk in tokenizer.tokenize_with_weights(name) for value, _ in chunk)
-        names |= {_key(vector): name for vector in tokens if isinstance(vector, Tensor)}
-    return names
+    """One token for each row of the text's encoding, which is only made where several text encoders, or a template, leave it open."""
+    reader = Reader(clip)
+    chunks = reader.chunks(text, name)
+    lengths = {part: sum(map(len, each)) for part, each in chunks.items()}
+    clear = set(lengths) <= set(CLIPS)
+    width = next(iter(lengths.values())) if clear else encode(clip, text, name)[0][0].shape[1]
+    return reader.tokens(chunks, reader.parts(lengths, width), text)

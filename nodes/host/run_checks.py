@@ -4,7 +4,7 @@ from torch import Tensor
 
 from ...magicmix_core.encodings import first_difference
 from ...magicmix_core.layout import same_path
-from ...magicmix_core.steering import Steering
+from ...magicmix_core.steering import SteeredPrompt, Steering
 from .samplers import MixingSampler
 from .source_rows import SourceRows
 from .wiring import CHOSEN_ANEW
@@ -18,6 +18,12 @@ def check_whole(kind: str, conditioning: dict, way: Steering) -> None:
     if way.whole and ("area" in conditioning or conditioning.get("set_area_to_bounds", False)):
         why = "maps are recorded" if way.source is None else "a layout is followed"
         raise ValueError(f"{kind} must not be limited to an area where {why}: limit it by a mask")
+
+
+def check_draws_maps(prompt: SteeredPrompt, noise: Tensor) -> None:
+    """Refuses to draw maps of a video, whose frames attend to each other: latents `noise` `[B, C, T, H, W]` of several frames."""
+    if prompt.draws_maps and noise.ndim == 5 and noise.shape[2] > 1:
+        raise ValueError(f"latent must be one picture where maps of words are read, got {noise.shape[2]} frames")
 
 
 def check_is_met(run) -> None:
@@ -61,16 +67,16 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
 
 def check_start(run, sources: list[SourceRows], x: Tensor, sigma: float) -> None:
     """Notes where a run that starts at its layouts' first level starts from other noise than any of them; `x` `[B, C, H, W]` is the network's input."""
-    if all(_starts_beside(source, x, sigma) for source in sources):
+    if all(_starts_beside(run, source, x, sigma) for source in sources):
         run.notes.add(
             "sampling starts from other noise than the layout's, so the picture will not keep to it: take the layout's seed, or the MagicMix sampler at k_max 1"
         )
 
 
-def _starts_beside(source: SourceRows, x: Tensor, sigma: float) -> bool:
+def _starts_beside(run, source: SourceRows, x: Tensor, sigma: float) -> bool:
     if sigma < float(source.layout.sigmas[0]) * (1 - ALIKE):
         return False
-    latent = source.latent(x, sigma)
+    latent = run.network.scaled(run.model_sampling, sigma, source.latent(x, sigma))
     start = x[:, : latent.shape[1]].unflatten(0, (-1, len(latent)))
     return float((start - latent).abs().amax()) > ALIKE * float(latent.abs().amax())
 

@@ -3,7 +3,8 @@
 They act for the run's time and on its own copy of the host's options only. A run without any is the host's own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import reduce
 
 import comfy.model_management
 import comfy.patcher_extension
@@ -11,16 +12,16 @@ import torch
 from torch import Tensor
 
 from ...magicmix_core.kept import Kept, KeptLevel
-from ...magicmix_core.steered_attention import Call, Rows
-from ...magicmix_core.steering import Before, Drawing, PromptOfRun, Source, SteeredPrompt, Steering, steered
+from ...magicmix_core.steered_attention import Call, Rows, Taken
+from ...magicmix_core.steering import Before, PromptOfRun, Reads, Source, SteeredPrompt, Steering, steered
 from .carrying import KEY, carried_by
-from .foreign_patches import check_merges_nothing
+from .networks import network_of
 from .node_text import notes_of
-from .run_checks import check_is_met, check_sampler, check_start, check_whole
+from .run_checks import check_draws_maps, check_is_met, check_sampler, check_start, check_whole
 from .source_rows import SourceRows
-from .unet import UNet
 from .which_run import origin_here
 
+ReadApart = Callable[[SourceRows, float, Reads], KeptLevel | None]
 AT_FIRST: Before = (0.0).__lt__
 """Whether a run that has not begun lies before a share of the timesteps."""
 
@@ -57,10 +58,10 @@ class SteeredRun:
         """Raises ValueError for a layout that does not fit, for a prompt of which only a part of the picture is drawn, and for a
         network that cannot be steered."""
         self.guider = guider
-        self.network = UNet(guider.model_patcher.model.diffusion_model)
+        self.network = network_of(guider.model_patcher)
         self.model_sampling = guider.model_patcher.get_model_object("model_sampling")
         self.notes = notes_of(guider.model_options["transformer_options"])
-        self.drawing = Drawing(tuple(noise.shape[-2:]), self.network.levels.values())
+        self.drawing = self.network.drawing(noise)
         self.known = carried_by(guider.model_patcher)
         self.met: dict[Steering, None] = {}
         self.prompts: dict[object, list[SteeredPrompt]] = {}
@@ -73,8 +74,6 @@ class SteeredRun:
         check_is_met(self)
         self.rows_of = self._sources_of(source for each in self.all_prompts() if (source := self.source_of(each)) is not None)
         self.sources = list(dict.fromkeys(self.rows_of.values()))
-        if self.sources:
-            check_merges_nothing(guider.model_patcher.model_options["transformer_options"].get("patches", {}))
 
     def _take(self, kind: str, conditioning: dict, noise: Tensor) -> None:
         context = conditioning.get("cross_attn")
@@ -82,6 +81,7 @@ class SteeredRun:
         prompt = PromptOfRun(context, "negative" not in kind, tuple(conditioning.get(KEY, ())))
         for way, acting in steered(prompt, self.known, self.drawing):
             check_whole(kind, conditioning, way)
+            check_draws_maps(acting, noise)
             if way.source is not None:
                 way.source.layout.check_fits(self.guider.model_patcher.model, noise.shape)
             self.met[way] = None
@@ -131,14 +131,17 @@ class SteeredRun:
         options = model_options["transformer_options"]
         kinds = comfy.patcher_extension.WrappersMP
         steered_kinds = frozenset().union(*(each.kinds for each in self.all_prompts()))
-        wrappers = [(kinds.DIFFUSION_MODEL, self.network.install(options, self.call, steered_kinds, bool(self.sources)))]
+        wrappers = [self.network.install(options, self.call, steered_kinds, bool(self.sources))]
         if self.sources:
             wrappers += [(kinds.PREPARE_SAMPLING, self.prepare_sampling), (kinds.CALC_COND_BATCH, self.calc_cond_batch)]
         for kind, wrapper in wrappers:
             comfy.patcher_extension.add_wrapper_with_key(kind, KEY, wrapper, options)
 
-    def call(self, options: dict, x: Tensor) -> tuple[Call, list[SourceRows]]:
-        """What a call of the network is steered by, whose input are the host's rows `x`, and the sources whose rows it needs."""
+    def call(self, options: dict, x: Tensor, read_apart: ReadApart = lambda source, sigma, reads: None) -> tuple[Call, list[SourceRows]]:
+        """What a call of the network is steered by, whose input are the host's rows `x`, and the sources whose rows it needs.
+
+        `read_apart(source, sigma, reads)` gives what is read of a source that the network cannot take beside the host's rows.
+        """
         sigma = self.sigma = float(options["sigmas"][0])
 
         def before(share: float) -> bool:
@@ -149,26 +152,35 @@ class SteeredRun:
             for chunk, uuid in enumerate(options["uuids"])
             if uuid in self.prompts
         }
-        needed = [source for prompts in acting.values() for each in prompts if (source := each.needs(before)) is not None]
-        kept = {source: level for source in needed if (level := self._kept(source, sigma)) is not None}
-        wanted = {self.rows_of[source] for source in needed if source not in kept}
-        sources = [source for source in self.sources if source in wanted]
+        needed = list(
+            dict.fromkeys(source for prompts in acting.values() for each in prompts if (source := each.needs(before)) is not None)
+        )
         if needed and not self.begun:
             self.begun = True
             check_start(self, [self.rows_of[source] for source in needed], x, sigma)
+        taken: dict[Source, Taken] = {}
+        for source in needed:
+            level = self._kept(source, sigma) or read_apart(self.rows_of[source], sigma, self._reads_of(self.rows_of[source]))
+            if level is not None:
+                taken[source] = level
+        wanted = {self.rows_of[source] for source in needed if source not in taken}
+        sources = [source for source in self.sources if source in wanted]
         places, front = {}, 0
         for source in sources:
             places[source] = Rows(slice(front, front := front + source.count))
-        taken = {source: kept.get(source) or places[self.rows_of[source]] for source in needed}
+        taken |= {source: places[self.rows_of[source]] for source in needed if source not in taken}
         batch = x.shape[0] // len(options["uuids"])
         return Call(sigma, front, batch, before, {chunk: prompts for chunk, prompts in acting.items() if prompts}, taken), sources
+
+    def _reads_of(self, rows: SourceRows) -> Reads:
+        """All that any prompt of the run reads of these rows."""
+        reads = [each.reads for each in self.all_prompts() if self.rows_of.get(self.source_of(each)) is rows]
+        return reduce(Reads.joined, reads)
 
     def _kept(self, source: Source, sigma: float) -> KeptLevel | None:
         """What was kept of a source at a noise level, where that is all that is read of it."""
         if source not in self._stores:
-            reads = [each.reads for each in self.all_prompts() if self.source_of(each) is source]
-            stores = [self.rows_of[source].kept(each) for each in reads]
-            self._stores[source] = None if None in stores else stores[0]
+            self._stores[source] = self.rows_of[source].kept(self._reads_of(self.rows_of[source]))
         store = self._stores[source]
         return store and store.at(sigma)
 

@@ -4,11 +4,13 @@ Attention is taken hold of by the host's `patches_replace`: each replacement wor
 or the host's kernel. Features are taken by hooks that live for one call.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 import comfy.ldm.modules.attention
+import comfy.patcher_extension
 import torch
 from comfy.ldm.modules.diffusionmodules.openaimodel import Downsample, Upsample
 from torch import Tensor
@@ -17,15 +19,15 @@ from ...magicmix_core.attention import shared_attention
 from ...magicmix_core.blocks import feature_block
 from ...magicmix_core.plug_and_play import Structure
 from ...magicmix_core.steered_attention import Call, cross_attention, self_attention
-from ...magicmix_core.steering import Attend, Block, Layer, Place
+from ...magicmix_core.steering import Attend, Block, Drawing, Layer, Place
 from .families import draws_videos
-from .source_rows import SourceRows, call_with_rows
+from .foreign_patches import check_merges_nothing, hide_rows
+from .source_rows import SourceRows, pad_control
 
 CALL = "magicmix_call"
 """The entry of a UNet call's transformer_options that holds its Call."""
 MAP_MAKING = ("attention_basic", "attention_split", "attention_sub_quad")
 """The host's kernels that make attention maps themselves: rows that share a map have it made once instead."""
-PICTURES_ONLY = "that draws pictures, as Stable Diffusion 1.x, 2.x and XL are"
 
 Replacement = Callable[[Tensor, Tensor, Tensor, dict], Tensor]
 CallOf = Callable[[dict, Tensor], tuple[Call, list[SourceRows]]]
@@ -38,18 +40,40 @@ class UNet:
     A place is named as the host names transformer blocks to patches: (part, block, number in the block).
     """
 
-    def __init__(self, network):
-        """Raises ValueError for another kind of network, and for one of videos, whose frames are rows that attend to each other."""
-        self.network = network
-        self.levels = {} if draws_videos(network) else dict(_attention_levels(network))
-        if not self.levels:
-            raise ValueError(f"model must be a UNet with cross-attention {PICTURES_ONLY}")
+    def __init__(self, network, levels: dict[Place, int]):
+        self.network, self.levels = network, levels
 
-    def install(self, options: dict, call_of: CallOf, kinds: frozenset[str], sourced: bool) -> Callable:
+    @classmethod
+    def of(cls, network) -> "UNet | None":
+        """None for another kind of network, and for one of videos, whose frames are rows that attend to each other."""
+        levels = {} if draws_videos(network) else dict(_attention_levels(network))
+        return cls(network, levels) if levels else None
+
+    @staticmethod
+    def scaled(model_sampling, sigma: float, latent: Tensor) -> Tensor:
+        """A latent at a noise level, as it comes to where calls are taken hold of."""
+        return model_sampling.calculate_input(torch.tensor([sigma]).to(latent), latent)
+
+    @property
+    def structure(self) -> Structure:
+        """What Plug-and-Play can take. Raises ValueError where it can take nothing."""
+        blocks = self.network.output_blocks
+        attending = frozenset(number for number, block in enumerate(blocks) if any(hasattr(layer, "transformer_blocks") for layer in block))
+        if not attending:
+            raise ValueError("model must have attention in its decoder, which this UNet has not")
+        levels = len(self.network.channel_mult)
+        middle = feature_block(levels, len(blocks) // levels)
+        return Structure("output", len(blocks), attending, f"{middle}-{len(blocks) - 1}", str(middle))
+
+    def drawing(self, noise: Tensor) -> Drawing:
+        """What a run draws whose latents have the size of `noise` `[B, C, H, W]`."""
+        return Drawing(tuple(noise.shape[-2:]), self.levels.values())
+
+    def install(self, options: dict, call_of: CallOf, kinds: frozenset[str], sourced: bool) -> tuple[str, Callable]:
         """Has attention go through what calls are steered by, in a run's own transformer_options: where prompts act in these `kinds`,
         and, if they are `sourced`, where another pack has put its own, which is then shown the host's rows only.
 
-        Returns a wrapper of the host's `forward`.
+        Returns the kind of wrapper that a call goes through, and the wrapper.
         """
         replacements = options.setdefault("patches_replace", {})
         for name, attend, of_interest in (("attn1", _self_attention, {"itself"}), ("attn2", _cross_attention, {"watch", "cross"})):
@@ -59,7 +83,9 @@ class UNet:
                 if (kinds & of_interest or (previous and sourced)) and (name == "attn2" or self._attends_to_itself(place)):
                     there[place] = partial(attend, previous, level)
             replacements[name] = there
-        return partial(self._forward, call_of)
+        if sourced:
+            check_merges_nothing(options.get("patches", {}))
+        return comfy.patcher_extension.WrappersMP.DIFFUSION_MODEL, partial(self._forward, call_of)
 
     # A compiled model runs such calls as they are: what steers them differs in every one, and each would be compiled anew.
     @torch.compiler.disable
@@ -67,7 +93,7 @@ class UNet:
         call, sources = call_of(transformer_options, x)
         arguments = (x, timesteps, context, y, control, {**transformer_options, CALL: call})
         with self._hooked_features(call, chunks=len(transformer_options["uuids"])):
-            return call_with_rows(sources, call.sigma, executor, *arguments, **more) if sources else executor(*arguments, **more)
+            return _with_rows(sources, call.sigma, executor, *arguments, **more) if sources else executor(*arguments, **more)
 
     def _attends_to_itself(self, place: Place) -> bool:
         """Some places attend to the prompt twice instead, as the x4 upscaler's at high resolutions."""
@@ -89,15 +115,39 @@ class UNet:
                 handle.remove()
 
 
-def structure_of(network) -> Structure:
-    """What Plug-and-Play can take from a network. Raises ValueError for one that it can take nothing from."""
-    blocks = getattr(network, "output_blocks", ())
-    attending = frozenset(number for number, block in enumerate(blocks) if any(hasattr(layer, "transformer_blocks") for layer in block))
-    if not attending or draws_videos(network):
-        raise ValueError(f"model must be a UNet with attention in its decoder {PICTURES_ONLY}")
-    levels = len(network.channel_mult)
-    middle = feature_block(levels, len(blocks) // levels)
-    return Structure("output", len(blocks), attending, f"{middle}-{len(blocks) - 1}", str(middle))
+def _with_rows(
+    sources: list[SourceRows], sigma: float, execute: Callable, x: Tensor, timesteps, context, y, control, options: dict, **more
+) -> Tensor:
+    """The network's result for the host's rows, called with those of sources in front."""
+    inputs = [_inputs(source, x, sigma) for source in sources]
+    count = sum(source.count for source in sources)
+    options = {**options, "patches": hide_rows(options.get("patches", {}), count, count + x.shape[0])}
+    result = execute(
+        torch.cat([*(rows for rows, _, _ in inputs), x]),
+        torch.cat([timesteps[:1].expand(count), timesteps]),
+        _stack([*(rows for _, rows, _ in inputs), context]),
+        None if y is None else torch.cat([*(rows for _, _, rows in inputs), y]),
+        pad_control(control, count, x.shape[0]),
+        options,
+        **more,
+    )
+    return result[count:]
+
+
+def _inputs(source: SourceRows, x: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor | None]:
+    """(x, context, y) for a source's rows, in place and dtype of the network's input."""
+    conds, rows = source.conds(x), UNet.scaled(source.guider.inner_model.model_sampling, sigma, source.latent(x, sigma))
+    concat = [conds["c_concat"].to(rows)] if conds.get("c_concat") is not None else []
+    y = conds.get("y")
+    if y is not None:
+        y = y.to(x) if y.is_floating_point() else y.to(x.device)  # a class label is a whole number
+    return torch.cat([rows, *concat], 1).to(x), conds["c_crossattn"].to(x), y
+
+
+def _stack(contexts: list[Tensor]) -> Tensor:
+    """Contexts of unequal widths repeated to one: repeating changes no attention."""
+    common = math.lcm(*(context.shape[1] for context in contexts))
+    return torch.cat([context if context.shape[1] == common else context.repeat(1, common // context.shape[1], 1) for context in contexts])
 
 
 def kernel(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:

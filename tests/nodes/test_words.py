@@ -8,6 +8,7 @@ import comfy.ldm.modules.attention
 import comfy.sd1_clip
 import comfy.sdxl_clip
 import comfy.text_encoders.aura_t5
+import comfy.text_encoders.qwen_image
 import comfy.text_encoders.sa_t5
 import comfy.text_encoders.sd2_clip
 import comfy.text_encoders.z_image
@@ -41,8 +42,13 @@ def record(run, worded, clip):
     return watch
 
 
-def text_encoder(tokenizer):
-    return SimpleNamespace(tokenizer=tokenizer, tokenize=tokenizer.tokenize_with_weights)
+def text_encoder(tokenizer, cut=0):
+    """What is read of a CLIP whose tokenizer this is; its encodings are zeros, without the first `cut` tokens of a template."""
+
+    def encode(tokens):
+        return [[torch.zeros(1, sum(map(len, list(tokens.values())[-1])) - cut, 128), {}]]
+
+    return SimpleNamespace(tokenizer=tokenizer, tokenize=tokenizer.tokenize_with_weights, encode_from_tokens_scheduled=encode)
 
 
 def rows_of(table):
@@ -103,7 +109,6 @@ def test_words_of_t5_are_told_apart(run, tokenizer):
 @pytest.mark.parametrize("tokenizer", T5)
 def test_words_of_t5_are_found(run, worded, tokenizer):
     encoder = text_encoder(tokenizer())
-    encoder.encode_from_tokens_scheduled = lambda tokens: [[torch.zeros(1, 256, 128), {}]]
     inputs = {"model": worded, "clip": encoder, "text": "a dog on (green:1.2) grass"}
     _, conditioning = run("CrossAttnReweight", **inputs, words="green, grass", scale=3.0)
     assert (conditioning[0][1]["magicmix_steering"][0].scales == 3).sum() == 2
@@ -111,9 +116,27 @@ def test_words_of_t5_are_found(run, worded, tokenizer):
         run("CrossAttnReweight", **inputs, words="cat", scale=3.0)
 
 
-def test_a_text_encoder_whose_words_are_not_known_is_refused(table):
-    with pytest.raises(ValueError, match="clip must be a text encoder whose words are known.*got ZImageTokenizer"):
-        table("a tiger", text_encoder(comfy.text_encoders.z_image.ZImageTokenizer()))
+QWEN = {
+    "Z-Image": (comfy.text_encoders.z_image.ZImageTokenizer, 0, 3),
+    "Qwen-Image": (comfy.text_encoders.qwen_image.QwenImageTokenizer, 34, 0),
+}
+"""By model: the tokenizer, how many tokens of its template are cut off, and how many of them are left before the prompt."""
+
+
+@pytest.mark.parametrize("model", QWEN)
+def test_words_in_a_template_are_the_prompts_alone(run, worded, model):
+    tokenizer, cut, left = QWEN[model]
+    encoder = text_encoder(tokenizer(), cut)
+    text = "lion, a red lion\nunbelievably würdig 猫"
+    lines = rows_of(run("PromptTokens", clip=encoder, text=text)[0])[1:]
+    words = {int(line[0]): line[2] for line in lines if len(line) == 5 and line[2]}
+    assert list(dict.fromkeys(words.values())) == ["lion", ",", "a", "red", "unbelievably", "würdig", "猫"] and min(words) == left
+    _, conditioning = run("CrossAttnReweight", model=worded, clip=encoder, text=text, words="lion:3, red lion:2", scale=3.0)
+    scales = conditioning[0][1]["magicmix_steering"][0].scales
+    of = {scale: [words[column] for column in (scales == scale).nonzero().flatten().tolist()] for scale in (2, 3)}
+    assert of == {2: ["red", "lion"], 3: ["lion"]}
+    with pytest.raises(ValueError, match="'user' is not a word of the prompt; its words are: lion, ,, a, red, unbelievably"):
+        run("CrossAttnReweight", model=worded, clip=encoder, text=text, words="user", scale=3.0)
 
 
 def test_a_checkpoint_without_a_text_encoder_is_refused(run, worded):
@@ -137,7 +160,6 @@ def test_embeddings_are_words_by_their_name(table, tmp_path):
 def test_an_embedding_is_found_by_its_name(run, worded, tmp_path):
     save_file({"emb_params": torch.randn(2, 768)}, tmp_path / "style.safetensors")
     encoder = text_encoder(comfy.sd1_clip.SD1Tokenizer(embedding_directory=str(tmp_path)))
-    encoder.encode_from_tokens_scheduled = lambda tokens: [[torch.zeros(1, 77, 128), {}]]
     text = "a cat, (embedding:style:1.2) here"
     _, conditioning = run("CrossAttnReweight", model=worded, clip=encoder, text=text, words="embedding:style:-1", scale=1.0)
     scales = conditioning[0][1]["magicmix_steering"][0].scales

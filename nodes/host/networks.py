@@ -1,0 +1,114 @@
+"""Which kinds of network can be steered, and by which adapter: a UNet, or a transformer of one of these families.
+
+A family is known by the class of its network, wherever in that class's ancestry it stands; a new host may bring others.
+"""
+
+import math
+from typing import Any
+
+from .transformer import Family, Site, Tokens, Transformer
+from .unet import UNet
+
+NAMES = (
+    "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, Wan or Cosmos Predict 2"
+)
+
+
+def network_of(model) -> UNet | Transformer:
+    """The adapter for the network of a MODEL. Raises ValueError for a kind that is not known."""
+    network = model.model.diffusion_model
+    if (unet := UNet.of(network)) is not None:
+        return unet
+    names = [f"{ancestor.__module__}.{ancestor.__qualname__}" for ancestor in type(network).__mro__]
+    for name in names:
+        if name in REFUSED:
+            break
+        if name in FAMILIES:
+            return Transformer(network, FAMILIES[name])
+    raise ValueError(f"model must be one whose words and attention can be steered: {NAMES}; got {type(model.model).__name__}")
+
+
+def _later_half(number: int, count: int) -> bool:
+    """Where a picture's parts know what they are: maps are read there (as in ConceptAttention, arXiv 2502.04320)."""
+    return number >= count // 2
+
+
+def _joint(blocks, first: int = 0, watched: bool = True) -> list[Site]:
+    return [Site(block, first + i, ("joint",), watched and _later_half(i, len(blocks))) for i, block in enumerate(blocks)]
+
+
+def _text_first(network: Any, columns: int, places: int) -> Tokens:
+    return Tokens(slice(0, columns), slice(columns, columns + places))
+
+
+def _flux_sites(network: Any) -> list[Site]:
+    """Blocks of two streams, then of one, numbered on."""
+    double = network.double_blocks
+    return [*_joint(double), *_joint(network.single_blocks, len(double), watched=not len(double))]
+
+
+def _least_flux_text(network: Any) -> int:
+    """The host fills texts for Flux 2, which has modulation for all blocks at once, up to 512 tokens."""
+    return 512 if network.params.global_modulation else 0
+
+
+def _sd3_sites(network: Any) -> list[Site]:
+    """SD 3.5 medium's first blocks attend twice: the second time the picture only to itself."""
+    blocks = network.joint_blocks
+    return [
+        Site(block, i, ("joint", "itself") if block.x_block.x_block_self_attn else ("joint",), _later_half(i, len(blocks)))
+        for i, block in enumerate(blocks)
+    ]
+
+
+def _sd3_tokens(network: Any, columns: int, places: int) -> Tokens:
+    first = network.register_length + columns
+    return Tokens(slice(network.register_length, first), slice(first, first + places))
+
+
+def _lumina_sites(network: Any) -> list[Site]:
+    """The text's own refiner is left alone."""
+    return _joint(network.layers)
+
+
+def _lumina_tokens(network: Any, columns: int, places: int) -> Tokens:
+    """Z-Image fills the text up to a multiple of tokens."""
+    multiple = getattr(network, "pad_tokens_multiple", None) or 1
+    first = math.ceil(columns / multiple) * multiple
+    return Tokens(slice(0, columns), slice(first, first + places))
+
+
+def _wan_sites(network: Any) -> list[Site]:
+    """Image-conditioned models attend to their picture first, then to the text."""
+    sites = []
+    for i, block in enumerate(network.blocks):
+        cross = ("", "cross") if type(block.cross_attn).__name__ == "WanI2VCrossAttention" else ("cross",)
+        sites += [Site(block.self_attn, i, ("itself",)), Site(block.cross_attn, i, cross, _later_half(i, len(network.blocks)))]
+    return sites
+
+
+def _cosmos_sites(network: Any) -> list[Site]:
+    sites = []
+    for i, block in enumerate(network.blocks):
+        sites += [Site(block.self_attn, i, ("itself",)), Site(block.cross_attn, i, ("cross",), _later_half(i, len(network.blocks)))]
+    return sites
+
+
+VITAL_LAYERS = "0-2, 17-18, 25, 28, 53-54, 56"
+"""Of Flux dev's 57 blocks those without which its pictures lose most (Stable Flow, arXiv 2411.14430)."""
+
+REFUSED = ("comfy.ldm.wan.model.WanModel_S2V",)
+"""Attends to sound and to parts of a video in turn."""
+FAMILIES: dict[str, Family] = {
+    "comfy.ldm.flux.model.Flux": Family(
+        "Flux", _flux_sites, lambda network: network.patch_size, _text_first, {57: VITAL_LAYERS}, _least_flux_text
+    ),
+    "comfy.ldm.chroma.model.Chroma": Family("Chroma", _flux_sites, lambda network: network.patch_size, _text_first, {57: VITAL_LAYERS}),
+    "comfy.ldm.modules.diffusionmodules.mmdit.MMDiT": Family("SD3", _sd3_sites, lambda network: network.patch_size, _sd3_tokens),
+    "comfy.ldm.qwen_image.model.QwenImageTransformer2DModel": Family(
+        "Qwen-Image", lambda network: _joint(network.transformer_blocks), lambda network: network.patch_size, _text_first
+    ),
+    "comfy.ldm.lumina.model.NextDiT": Family("Lumina 2", _lumina_sites, lambda network: network.patch_size, _lumina_tokens),
+    "comfy.ldm.wan.model.WanModel": Family("Wan", _wan_sites, lambda network: network.patch_size[-1], _text_first),
+    "comfy.ldm.cosmos.predict2.MiniTrainDIT": Family("Cosmos Predict 2", _cosmos_sites, lambda network: network.patch_spatial, _text_first),
+}
