@@ -51,6 +51,7 @@ class Family:
     batch: int = 1
     channels: int | None = None
     edits: bool = False
+    masked: bool = False
 
     def model(self, name: str):
         """A MODEL of this family."""
@@ -194,6 +195,8 @@ FAMILIES: dict[str, Family] = {
         },
         size=(2, 4, 4),
         more={"attention_mask": torch.ones(1, 7, dtype=torch.long)},
+        edits=True,
+        masked=True,
     ),
     "HunyuanVideo15_SR_Distilled": Family(HUNYUAN15 | {"in_channels": 98}, size=VIDEO),
     "HunyuanVideo15": Family(HUNYUAN15, size=VIDEO),

@@ -4,14 +4,13 @@ A family is known by the class of its network, wherever in that class's ancestry
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .transformer import Family, Site, Tokens, Transformer
 from .unet import UNet
 
-NAMES = (
-    "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, Wan or Cosmos Predict 2"
-)
+NAMES = "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, Wan, Cosmos Predict 2 or LTX Video"
 
 
 def network_of(model) -> UNet | Transformer:
@@ -78,20 +77,18 @@ def _lumina_tokens(network: Any, columns: int, places: int) -> Tokens:
     return Tokens(slice(0, columns), slice(first, first + places))
 
 
-def _wan_sites(network: Any) -> list[Site]:
+def _apart(blocks, itself: str, cross: str, calls: Callable[[Any], tuple[str, ...]] = lambda attention: ("cross",)) -> list[Site]:
+    """Blocks whose modules of these names attend to the picture and to the text; `calls(attention)` are those inside the latter."""
+    sites = []
+    for i, block in enumerate(blocks):
+        to_text = getattr(block, cross)
+        sites += [Site(getattr(block, itself), i, ("itself",)), Site(to_text, i, calls(to_text), _later_half(i, len(blocks)))]
+    return sites
+
+
+def _wan_calls(attention: Any) -> tuple[str, ...]:
     """Image-conditioned models attend to their picture first, then to the text."""
-    sites = []
-    for i, block in enumerate(network.blocks):
-        cross = ("", "cross") if type(block.cross_attn).__name__ == "WanI2VCrossAttention" else ("cross",)
-        sites += [Site(block.self_attn, i, ("itself",)), Site(block.cross_attn, i, cross, _later_half(i, len(network.blocks)))]
-    return sites
-
-
-def _cosmos_sites(network: Any) -> list[Site]:
-    sites = []
-    for i, block in enumerate(network.blocks):
-        sites += [Site(block.self_attn, i, ("itself",)), Site(block.cross_attn, i, ("cross",), _later_half(i, len(network.blocks)))]
-    return sites
+    return ("", "cross") if type(attention).__name__ == "WanI2VCrossAttention" else ("cross",)
 
 
 VITAL_LAYERS = "0-2, 17-18, 25, 28, 53-54, 56"
@@ -109,6 +106,19 @@ FAMILIES: dict[str, Family] = {
         "Qwen-Image", lambda network: _joint(network.transformer_blocks), lambda network: network.patch_size, _text_first
     ),
     "comfy.ldm.lumina.model.NextDiT": Family("Lumina 2", _lumina_sites, lambda network: network.patch_size, _lumina_tokens),
-    "comfy.ldm.wan.model.WanModel": Family("Wan", _wan_sites, lambda network: network.patch_size[-1], _text_first),
-    "comfy.ldm.cosmos.predict2.MiniTrainDIT": Family("Cosmos Predict 2", _cosmos_sites, lambda network: network.patch_spatial, _text_first),
+    "comfy.ldm.wan.model.WanModel": Family(
+        "Wan",
+        lambda network: _apart(network.blocks, "self_attn", "cross_attn", _wan_calls),
+        lambda network: network.patch_size[-1],
+        _text_first,
+    ),
+    "comfy.ldm.cosmos.predict2.MiniTrainDIT": Family(
+        "Cosmos Predict 2",
+        lambda network: _apart(network.blocks, "self_attn", "cross_attn"),
+        lambda network: network.patch_spatial,
+        _text_first,
+    ),
+    "comfy.ldm.lightricks.model.LTXVModel": Family(
+        "LTX Video", lambda network: _apart(network.transformer_blocks, "attn1", "attn2"), lambda network: 1, _text_first, masked=True
+    ),
 }

@@ -50,7 +50,8 @@ class Family:
 
     `sites(network)` are its modules that attend; `patch(network)` how many latent pixels a token has along a side; `tokens(network,
     columns, places)` where text of so many columns and a picture of so many places stand; `blocks` which hold structure by default, by
-    the number of blocks that there are; `least_text(network)` to how many tokens the host fills a text in front.
+    the number of blocks that there are; `least_text(network)` to how many tokens the host fills a text in front. Where the
+    text is `masked`, prompts of a run are masked each in its own way, and none can look as another does.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Family:
     tokens: Callable[[Any, int, int], Tokens]
     blocks: dict[int, str] = field(default_factory=dict)
     least_text: Callable[[Any], int] = lambda network: 0
+    masked: bool = False
 
 
 class Cursor:
@@ -116,7 +118,11 @@ class Transformer:
         return range(max(0, least - width), max(least, width))
 
     def install(self, options: dict, call_of: Callable, kinds: frozenset[str], sourced: bool) -> tuple[str, Callable]:
-        """The kind of wrapper that a call goes through, and the wrapper."""
+        """The kind of wrapper that a call goes through, and the wrapper. Raises ValueError for what this family does not allow."""
+        if self.family.masked and ("watch" in kinds or (sourced and "cross" in kinds)):
+            raise ValueError(
+                f"model: {self.family.name} masks what is behind a prompt, so maps and Prompt-to-Prompt do not work with it; Cross-Attn Reweight and Plug-and-Play do"
+            )
         return comfy.patcher_extension.WrappersMP.APPLY_MODEL, partial(self._apply, call_of)
 
     # A compiled model runs such calls as they are: what steers them differs in every one, and each would be compiled anew.
@@ -179,14 +185,14 @@ class Transformer:
         acting = {"joint": ("watch", "cross", "itself"), "cross": ("watch", "cross"), "itself": ("itself",)}.get(kind, ())
         if not any(call.acting[each] for each in acting):
             return kernel(q, k, v, heads, mask, *rest, **options)
-        if mask is not None:
+        if mask is not None and not self.family.masked:
             raise ValueError(f"model: attention of {self.family.name} is masked here, so it cannot be steered")
         apart, flat = options.pop("skip_reshape", False), not options.pop("skip_output_reshape", False)
         if not apart:
             q, k, v = (tensor.reshape(*tensor.shape[:2], heads, -1).transpose(1, 2) for tensor in (q, k, v))
 
         def attend(q: Tensor, k: Tensor, v: Tensor, rows: slice = ALL, queries: slice = ALL) -> Tensor:
-            return kernel(q, k, v, heads, None, *rest, skip_reshape=True, **options)
+            return kernel(q, k, v, heads, mask, *rest, skip_reshape=True, **options)
 
         site = cursor.site
         layer = Layer(("block", site.block, cursor.seen - 1), 0 if site.watched else UNSEEN, size, heads)

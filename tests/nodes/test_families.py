@@ -138,12 +138,19 @@ SOURCE, TARGET = "a dog on grass", "a lion on grass"
 
 
 @pytest.fixture
-def edited(run, clip, encode, built):
+def masked(built):
+    """`masked(conditioning)`: with the mask that some text encoders give along, where the family wants one."""
+    more = {"attention_mask": torch.ones(1, 77, dtype=torch.long)} if built.family.masked else {}
+    return lambda conditioning: [[context, entries | more] for context, entries in conditioning]
+
+
+@pytest.fixture
+def edited(run, clip, encode, built, masked):
     """By node: `edited[node](on)` is a (MODEL, CONDITIONING or None) of the family's model, edited or with the edit off."""
 
     @cache
     def layout():
-        inputs = {"model": built.model, "positive": encode(SOURCE), "negative": encode("")}
+        inputs = {"model": built.model, "positive": masked(encode(SOURCE)), "negative": masked(encode(""))}
         return run("MagicMixLayoutFromPrompt", **inputs, **SETTINGS, latent=built.picture())[0]
 
     def reweight(on):
@@ -166,9 +173,9 @@ def edited(run, clip, encode, built):
 
 
 @pytest.fixture
-def drawn(sample, encode, built):
+def drawn(sample, encode, built, masked):
     def draw(model, conditioning=None):
-        return sample(model, conditioning or encode(TARGET), built.picture(), encode(""), **SETTINGS)
+        return sample(model, masked(conditioning or encode(TARGET)), built.picture(), masked(encode("")), **SETTINGS)
 
     return draw
 
@@ -181,10 +188,18 @@ class TestEdits:
     def test_edits_change_the_picture_and_are_off_exactly(self, edited, drawn, built):
         plain = drawn(built.model)
         for node in CHANGING:
-            assert difference(drawn(*edited[node](True)), plain) > 1e-5, node
+            if node == "PromptToPrompt" and built.family.masked:
+                with pytest.raises(ValueError, match="masks what is behind a prompt, so maps and Prompt-to-Prompt do not work with it"):
+                    drawn(*edited[node](True))
+            else:
+                assert difference(drawn(*edited[node](True)), plain) > 1e-5, node
             assert difference(drawn(*edited[node](False)), plain) == 0.0, node
 
     def test_recording_changes_nothing(self, edited, drawn, built):
+        if built.family.masked:
+            with pytest.raises(ValueError, match="masks what is behind a prompt"):
+                drawn(*edited["CrossAttnRecord"](True))
+            return
         assert difference(drawn(*edited["CrossAttnRecord"](True)), drawn(built.model)) == 0.0
 
 
