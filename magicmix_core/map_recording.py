@@ -4,19 +4,22 @@ Maps are those that a picture was drawn with, after every edit of them, averaged
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from .attention import Indicators, word_maps
+from .concepts import ConceptPrompt
 from .encodings import occurrences
 from .maps import MapStore, nearest_level
 from .prompts import MOST_NAMED, Prompt, parse_words
 from .steering import Attention, Drawing, Operands, PromptOfRun, SteeredPrompt, Steering
+from .wording import quoted
 
 RESOLUTIONS = ("8", "16", "32", "64")
+MOST_CONCEPTS = 64
 MOST_EARLIER_RUNS = 64
 """How many runs of graphs that were queued earlier are remembered; of the graph that is running, all."""
 
@@ -44,7 +47,8 @@ class RecordedRun:
 class Recording(Steering):
     """The maps of some words of the prompt with this `encoding` `[1, W, C]`: `columns` for each of `words`; one of `runs` for each run.
 
-    Maps are those of the layers whose number of places is nearest to `places`. `names` says what stands in each column.
+    Maps are those of the layers whose number of places is nearest to `places`. `names` says what stands in each column. Where there
+    are `concepts` `[1, words, C]`, the words need not be the prompt's: the maps are of these.
     """
 
     encoding: Tensor
@@ -52,6 +56,7 @@ class Recording(Steering):
     columns: list[list[int]]
     places: int
     names: list[str]
+    concepts: Tensor | None = None
     runs: list[RecordedRun] = field(default_factory=list)
     carried = False
     must_be_met = True
@@ -59,8 +64,10 @@ class Recording(Steering):
     def starts(self, prompt: PromptOfRun) -> list[int]:
         return occurrences(self.encoding, prompt.context) if prompt.conditional else []
 
-    def begin(self, start: int, width: int, drawing: Drawing) -> "WatchedPrompt":
+    def begin(self, start: int, width: int, drawing: Drawing) -> SteeredPrompt:
         level = nearest_level(drawing.levels, *drawing.size, self.places)
+        if self.concepts is not None:
+            return ConceptPrompt(self.concepts, level, drawing.maps(self))
         return WatchedPrompt([[start + column for column in group] for group in self.columns], width, level, drawing.maps(self))
 
     def finish(self, drawing: Drawing, latents: Tensor, origin: Origin | None) -> None:
@@ -96,15 +103,35 @@ class Recording(Steering):
 
 def record_words(prompt: Prompt, words: str, places: int) -> Recording:
     """A recording of `words` of the prompt, or of all of them. Raises ValueError for a word that is not in it."""
-    finder = prompt.finder
-    named = [word for word, _ in parse_words(words, 1.0)] or list(dict.fromkeys(word.text for word in finder.words))
+    named = [word for word, _ in parse_words(words, 1.0)] or list(dict.fromkeys(word.text for word in prompt.finder.words))
     if len(named) > MOST_NAMED:
         raise ValueError(f"words must name what to record of so long a text, at most {MOST_NAMED} words; it has {len(named)}")
     columns = [prompt.find(word, "words") for word in named]
     if not columns:
         raise ValueError("text must have a word to record, got none")
-    texts = {column: word.text for word in finder.words for column in word.columns}
-    return Recording(prompt.encoding, named, columns, places, [texts.get(column, "") for column in range(len(prompt.tokens))])
+    return Recording(prompt.encoding, named, columns, places, _names(prompt))
+
+
+def record_concepts(prompt: Prompt, concepts: Sequence[Prompt], places: int) -> Recording:
+    """A recording of where a picture of the prompt is most like each of `concepts`, of which there must be two at least.
+
+    A concept is what its words' tokens mean when it is encoded alone, their mean. Raises ValueError for one without a word.
+    """
+    if not 2 <= len(concepts) <= MOST_CONCEPTS:
+        raise ValueError(f"concepts must be 2 to {MOST_CONCEPTS}, since places are shared out among them; got {len(concepts)}")
+    vectors = []
+    for concept in concepts:
+        columns = [column for word in concept.finder.words for column in word.columns]
+        if not columns:
+            raise ValueError(f"concepts must be words, got {quoted(concept.text)}")
+        vectors.append(concept.encoding[:, columns].mean(1))
+    return Recording(prompt.encoding, [each.text for each in concepts], [], places, _names(prompt), torch.stack(vectors, 1))
+
+
+def _names(prompt: Prompt) -> list[str]:
+    """What stands in each column."""
+    texts = {column: word.text for word in prompt.finder.words for column in word.columns}
+    return [texts.get(column, "") for column in range(len(prompt.tokens))]
 
 
 class WatchedPrompt(SteeredPrompt):

@@ -62,12 +62,14 @@ class Call:
     before: Before
     prompts: Mapping[int, Sequence[SteeredPrompt]]
     sources: Mapping[Source, Taken]
+    concepts: int = 0
+    """So many of the last tokens are no part of the prompt: they look at the picture, and are not looked at."""
 
     @cached_property
     def acting(self) -> dict[str, dict[int, list[SteeredPrompt]]]:
         """By kind and by chunk, what has anything to do there."""
         by_kind = {}
-        for kind in ("watch", "cross", "itself", "features"):
+        for kind in ("watch", "cross", "itself", "features", "concepts"):
             acting = {chunk: [each for each in prompts if kind in each.kinds] for chunk, prompts in self.prompts.items()}
             by_kind[kind] = {chunk: prompts for chunk, prompts in acting.items() if prompts}
         return by_kind
@@ -98,6 +100,11 @@ def cross_attention(call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, a
 
     `attend` is the kernel, `attend_all` what all rows in their order go through.
     """
+    if call.concepts:
+        own = k.shape[-2] - call.concepts
+        for each in call.acting["concepts"].get(0, ()):
+            each.sees_keys(layer, q, k[..., own:, :], attend)
+        return attend_all(q, k[..., :own, :], v[..., :own, :])
     views = _views(call, "cross", {*call.acting["watch"], *call.acting["cross"]}, layer, (q, k, v), attend)
 
     def edited(chunk: int, values: Tensor) -> list[Operands]:
@@ -154,6 +161,8 @@ def joint_attention(
     is elsewhere, its part of the picture's places what self-attention is. Queries of the text, and of anything else, see what they
     would see anyway.
     """
+    if call.concepts:
+        return _with_concepts(call, layer, text, picture, q, k, v, attend)
     acting = {kind: call.acting[kind] for kind in ("watch", "cross", "itself")}
     if not any(acting.values()):
         return attend(q, k, v)
@@ -211,6 +220,21 @@ def joint_attention(
     for rows, more in added:
         drawn[rows] += more
     return torch.cat([drawn if part == picture else others[part.start] for part in parts], 1)
+
+
+def _with_concepts(call: Call, layer: Layer, text: slice, picture: slice, q: Tensor, k: Tensor, v: Tensor, attend: AttendJointly) -> Tensor:
+    """Concepts, the last tokens of the text, attend to themselves and the picture; all else attends as if there were none
+    (ConceptAttention, arXiv 2502.04320, section 3).
+    """
+    concepts = slice(text.stop - call.concepts, text.stop)
+    parts = _partition(q.shape[-2], concepts, picture)
+    columns = [part for part in parts if part != concepts]
+    seen = [torch.cat([tensor[..., part, :] for part in columns], -2) for tensor in (k, v)]
+    theirs = [torch.cat([tensor[..., part, :] for part in (concepts, picture)], -2) for tensor in (k, v)]
+    out = {part.start: attend(q[..., part, :], *(theirs if part == concepts else seen), queries=part) for part in parts}
+    for each in call.acting["concepts"].get(0, ()):
+        each.sees_outputs(layer, out[picture.start], out[concepts.start])
+    return torch.cat([out[part.start] for part in parts], 1)
 
 
 def _partition(length: int, text: slice, picture: slice) -> list[slice]:

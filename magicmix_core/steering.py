@@ -143,11 +143,14 @@ class SteeredPrompt:
     """
 
     kinds: frozenset[str] = frozenset()
-    """Where it does anything: looks at cross-attention (watch), changes it (cross), or self-attention (itself), looks at features."""
+    """Where it does anything: looks at cross-attention (watch), changes it (cross), or self-attention (itself), looks at features,
+    or at concepts, which takes a call of its own."""
     reads = Reads()
     """What it takes from its source."""
     mixes = False
     """Whether it needs a sampler that mixes a layout in, for its `mask`."""
+    vectors: Tensor | None = None
+    """Of concepts, `[1, n, C]`, that are appended to its encoding in a call of their own."""
     width = 0
     """How many columns its prompt has; 0 where they do not matter."""
     draws_maps = False
@@ -165,6 +168,12 @@ class SteeredPrompt:
 
     def watch(self, there: Attention, edited: Callable[[Tensor], list[Operands]]) -> None:
         """Looks at a cross-attention layer; `edited(v)` are its operands for other values `[1, W, C]`, as all ways of steering make them."""
+
+    def sees_keys(self, layer: Layer, q: Tensor, k: Tensor, attend: Attend) -> None:
+        """Looks at how the picture's queries `[B, N, C]` would attend to the keys of concepts `[B, n, C]` alone."""
+
+    def sees_outputs(self, layer: Layer, picture: Tensor, concepts: Tensor) -> None:
+        """Looks at what attention gives the picture's places `[B, N, C]` and concepts `[B, n, C]`."""
 
     def values(self, v: Tensor, joint: bool = False) -> Tensor:
         """The values of the prompt's tokens; `joint` as in Attention."""

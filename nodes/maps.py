@@ -4,7 +4,7 @@ import torch
 from comfy_api.latest import io
 
 from ..magicmix_core.checks import check_finite
-from ..magicmix_core.map_recording import RESOLUTIONS, Recording, record_words
+from ..magicmix_core.map_recording import RESOLUTIONS, Recording, record_concepts, record_words
 from .host.graph import place_of
 from .host.prompts import read_prompt
 from .host.steered_run import steer
@@ -40,6 +40,12 @@ class CrossAttnRecord(io.ComfyNode):
                     default="16",
                     tooltip="Places along the side of a square map: 16 tells things apart best, 32 and 64 are finer and noisier. The nearest that the model has is taken.",
                 ),
+                io.String.Input(
+                    "concepts",
+                    default="",
+                    optional=True,
+                    tooltip="Instead of words of the prompt: any two words or more, separated by commas, such as dog, grass, sky. Each place of the picture is shared out among them. Takes one more row in half of the model calls.",
+                ),
             ],
             outputs=[
                 io.Model.Output("watched_model", display_name="model", tooltip="The model, watched. What it draws does not change."),
@@ -49,8 +55,16 @@ class CrossAttnRecord(io.ComfyNode):
 
     @classmethod
     @checked
-    def execute(cls, model, clip, text: str, words: str, resolution: str) -> io.NodeOutput:
-        recording = record_words(read_prompt(clip, text), words, int(resolution) ** 2)
+    def execute(cls, model, clip, text: str, words: str, resolution: str, concepts: str = "") -> io.NodeOutput:
+        prompt, places = read_prompt(clip, text), int(resolution) ** 2
+        others = [
+            read_prompt(clip, concept, "concepts")
+            for concept in dict.fromkeys(map(str.strip, concepts.replace("\n", ",").split(",")))
+            if concept
+        ]
+        if others and words.strip():
+            raise ValueError("words must be empty where concepts are given: either words of the prompt are recorded, or concepts")
+        recording = record_concepts(prompt, others, places) if others else record_words(prompt, words, places)
         return io.NodeOutput(steer(model, recording), recording)
 
 

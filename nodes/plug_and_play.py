@@ -31,13 +31,13 @@ class PlugAndPlayFeatures(io.ComfyNode):
                 share_of_steps_input(
                     "feature_steps",
                     0.8,
-                    "For which share of the denoising, from pure noise on, the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off.",
+                    "For which share of the denoising, from pure noise on, the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off. Must be 0 for models without a UNet (Flux, SD3, Qwen-Image, Z-Image and others).",
                 ),
                 io.String.Input(
                     "attention_blocks",
                     default="",
                     optional=True,
-                    tooltip="Decoder blocks whose self-attention follows the layout: numbers and ranges, as in 4-11 or 4, 6-8. Empty = as in the paper: 4-11, or 1-8 for SDXL.",
+                    tooltip="Blocks whose self-attention follows the layout: numbers and ranges, as in 4-11 or 4, 6-8. Empty = a good choice: the paper's decoder blocks of a UNet (4-11, or 1-8 for SDXL), the vital ones of Flux, all of other models.",
                 ),
                 io.String.Input(
                     "feature_blocks",

@@ -1,5 +1,6 @@
 """Extra rows in a call of a network: the layout's own latents, seen with a prompt of their own, so that others can attend as they do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import comfy.sampler_helpers
@@ -11,6 +12,7 @@ from ...magicmix_core.encodings import alike
 from ...magicmix_core.kept import Kept
 from ...magicmix_core.layout import LayoutPath, RecordedLayout, same_path
 from ...magicmix_core.placed import Placed
+from ...magicmix_core.steered_attention import Call
 from ...magicmix_core.steering import Reads, Source
 from .carrying import KEY
 
@@ -72,3 +74,25 @@ def pad_control(control: dict | None, count: int, rows: int) -> dict | None:
         return torch.cat([residual.new_zeros(count, *residual.shape[1:]), residual])
 
     return control and {name: [pad(residual) for residual in residuals] for name, residuals in control.items()}
+
+
+def rows_of(value: Any, rows: slice, whole: int) -> Any:
+    """Of whatever a call brings along, that of some of its `whole` rows: a tensor of as many, or such in a list or a dictionary."""
+    if isinstance(value, Tensor):
+        return value[rows] if value.ndim and value.shape[0] == whole else value
+    if isinstance(value, list):
+        return [rows_of(each, rows, whole) for each in value]
+    return {name: rows_of(each, rows, whole) for name, each in value.items()} if isinstance(value, dict) else value
+
+
+def with_concepts(call: Call, options: dict, context: Tensor) -> Iterator[tuple[Call, slice, dict, Tensor]]:
+    """For each prompt beside which concepts look at the picture: a call of its own, the host's rows that it takes, its
+    transformer_options, and their context with the concepts behind it.
+    """
+    for chunk, prompts in call.acting["concepts"].items():
+        for prompt in prompts:
+            vectors = prompt.vectors.to(context)
+            rows = slice(chunk * call.batch, (chunk + 1) * call.batch)
+            own = {name: [options[name][chunk]] for name in ("uuids", "cond_or_uncond")}
+            beside = Call(call.sigma, 0, call.batch, call.before, {0: [prompt]}, {}, vectors.shape[1])
+            yield beside, rows, {**options, **own}, torch.cat([context[rows], vectors.expand(call.batch, -1, -1)], 1)

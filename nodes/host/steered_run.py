@@ -24,6 +24,7 @@ from .which_run import origin_here
 ReadApart = Callable[[SourceRows, float, Reads], KeptLevel | None]
 AT_FIRST: Before = (0.0).__lt__
 """Whether a run that has not begun lies before a share of the timesteps."""
+AT_LAST: Before = (1.0).__lt__
 
 
 def steer(model, *ways: Steering):
@@ -85,7 +86,7 @@ class SteeredRun:
             if way.source is not None:
                 way.source.layout.check_fits(self.guider.model_patcher.model, noise.shape)
             self.met[way] = None
-            if acting.acts(AT_FIRST):
+            if acting.acts(AT_FIRST) or acting.acts(AT_LAST):
                 self.prompts.setdefault(conditioning["uuid"], []).append(acting)
 
     def _sources_of(self, needed: Iterable[Source]) -> dict[Source, SourceRows]:

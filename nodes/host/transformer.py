@@ -19,7 +19,7 @@ from ...magicmix_core.kept import Keeping, Kept, KeptLevel
 from ...magicmix_core.plug_and_play import Structure
 from ...magicmix_core.steered_attention import ALL, Call, cross_attention, joint_attention, self_attention
 from ...magicmix_core.steering import Drawing, Layer, Reads
-from .source_rows import SourceRows, pad_control
+from .source_rows import SourceRows, pad_control, rows_of, with_concepts
 
 OVERRIDE = "optimized_attention_override"
 UNSEEN = -1
@@ -119,7 +119,7 @@ class Transformer:
 
     def install(self, options: dict, call_of: Callable, kinds: frozenset[str], sourced: bool) -> tuple[str, Callable]:
         """The kind of wrapper that a call goes through, and the wrapper. Raises ValueError for what this family does not allow."""
-        if self.family.masked and ("watch" in kinds or (sourced and "cross" in kinds)):
+        if self.family.masked and (kinds & {"watch", "concepts"} or (sourced and "cross" in kinds)):
             raise ValueError(
                 f"model: {self.family.name} masks what is behind a prompt, so maps and Prompt-to-Prompt do not work with it; Cross-Attn Reweight and Plug-and-Play do"
             )
@@ -153,6 +153,9 @@ class Transformer:
             return kept.at(sigma)
 
         call, sources = call_of(transformer_options, x, read_apart)
+        for beside, rows, own, extended in with_concepts(call, transformer_options, c_crossattn):
+            x_rows, t_rows, control_rows, given = rows_of([x, t, control, prepared], rows, len(x))
+            self._execute(executor, beside, x_rows, t_rows, control_rows, own, given | {"c_crossattn": extended})
         latents = [source.latent(x, call.sigma).to(x) for source in sources]
         conds = [source.conds(x) for source in sources]
         stacked = {name: _stack(value, [each.get(name) for each in conds]) for name, value in prepared.items()}
@@ -183,7 +186,8 @@ class Transformer:
         kernel = func if previous is None else partial(previous, func)
         kind = cursor.next()
         acting = {"joint": ("watch", "cross", "itself"), "cross": ("watch", "cross"), "itself": ("itself",)}.get(kind, ())
-        if not any(call.acting[each] for each in acting):
+        told_apart = call.concepts and kind in ("joint", "cross")
+        if not told_apart and not any(call.acting[each] for each in acting):
             return kernel(q, k, v, heads, mask, *rest, **options)
         if mask is not None and not self.family.masked:
             raise ValueError(f"model: attention of {self.family.name} is masked here, so it cannot be steered")

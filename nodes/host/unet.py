@@ -22,7 +22,7 @@ from ...magicmix_core.steered_attention import Call, cross_attention, self_atten
 from ...magicmix_core.steering import Attend, Block, Drawing, Layer, Place
 from .families import draws_videos
 from .foreign_patches import check_merges_nothing, hide_rows
-from .source_rows import SourceRows, pad_control
+from .source_rows import SourceRows, pad_control, rows_of, with_concepts
 
 CALL = "magicmix_call"
 """The entry of a UNet call's transformer_options that holds its Call."""
@@ -76,7 +76,10 @@ class UNet:
         Returns the kind of wrapper that a call goes through, and the wrapper.
         """
         replacements = options.setdefault("patches_replace", {})
-        for name, attend, of_interest in (("attn1", _self_attention, {"itself"}), ("attn2", _cross_attention, {"watch", "cross"})):
+        for name, attend, of_interest in (
+            ("attn1", _self_attention, {"itself"}),
+            ("attn2", _cross_attention, {"watch", "cross", "concepts"}),
+        ):
             there = dict(replacements.get(name, {}))
             for place, level in self.levels.items():
                 previous = there.get(place) or there.get(place[:2])
@@ -92,6 +95,9 @@ class UNet:
     def _forward(self, call_of: CallOf, executor, x: Tensor, timesteps, context, y=None, control=None, transformer_options=None, **more):
         call, sources = call_of(transformer_options, x)
         arguments = (x, timesteps, context, y, control, {**transformer_options, CALL: call})
+        for beside, rows, own, extended in with_concepts(call, transformer_options, context):
+            x_rows, t_rows, y_rows, control_rows, more_rows = rows_of([x, timesteps, y, control, more], rows, len(x))
+            executor(x_rows, t_rows, extended, y_rows, control_rows, {**own, CALL: beside}, **more_rows)
         with self._hooked_features(call, chunks=len(transformer_options["uuids"])):
             return _with_rows(sources, call.sigma, executor, *arguments, **more) if sources else executor(*arguments, **more)
 
@@ -159,7 +165,7 @@ def kernel(q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
 
 def _cross_attention(previous: Replacement | None, level: int, q: Tensor, k: Tensor, v: Tensor, options: dict) -> Tensor:
     call: Call = options[CALL]
-    acting = call.acting["watch"] or call.acting["cross"]
+    acting = call.acting["watch"] or call.acting["cross"] or call.concepts
     if not acting and not (call.front and previous):
         return (previous or kernel)(q, k, v, options)
     return cross_attention(
