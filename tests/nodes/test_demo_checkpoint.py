@@ -1,5 +1,7 @@
 """The checkpoint that comes with the pack: whatever works on SD1.x works on it."""
 
+import gc
+import sys
 from random import Random
 
 import comfy.latent_formats
@@ -83,6 +85,20 @@ def test_it_is_sd1x_in_everything_that_nodes_ask_for(checkpoint):
 
 def test_the_file_is_small():
     assert CHECKPOINT.stat().st_size <= 24e6
+
+
+def test_a_load_leaves_nothing_behind():
+    """Safetensors leaks two blocks of Python's memory with every tensor that it takes out of an open file: 1,298 in this one."""
+
+    def blocks() -> int:
+        gc.collect()
+        return sys.getallocatedblocks()
+
+    load_demo_checkpoint()
+    before, loads = blocks(), 5
+    for _ in range(loads):
+        load_demo_checkpoint()
+    assert (blocks() - before) / loads < 100
 
 
 @pytest.mark.parametrize(("width", "height"), [(128, 128), (96, 160), (200, 104)])
