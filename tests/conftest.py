@@ -1,15 +1,28 @@
-"""Puts the host before the pack on the import path: both have a `nodes`, and the host's must be found first."""
+"""Puts the host before the pack on the import path: both have a `nodes`, and the host's must be found first.
+
+And says which tests share what is slow to make.
+"""
 
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-PACK = Path(__file__).parent.parent
+TESTS = Path(__file__).parent
+PACK = TESTS.parent
 
 sys.path += [str(PACK), *(str(PACK / folder) for folder in ("tools", "tools/fuzz", "tools/soak", "tests", "api_examples"))]
 torch.set_num_threads(1)  # the test models are too small to share out
 # How long examples take to draw depends on what else the machine does.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """With `--dist loadgroup`: all tests of the server share one process, and so one server, those of the page another; others go by file."""
+    for item in items:
+        folder, *file = item.path.relative_to(TESTS).parts
+        item.add_marker(pytest.mark.xdist_group(folder if folder in ("server", "browser") else "/".join((folder, *file))))

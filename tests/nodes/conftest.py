@@ -22,7 +22,8 @@ SMALL = SD15 | {
     "context_dim": 64,
 }
 EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
-TINY = SMALL | {"channel_mult": [1], "num_res_blocks": [1], "transformer_depth": [1], "transformer_depth_output": [1, 1]}
+TINY = SMALL | {"channel_mult": [1], "num_res_blocks": [1], "transformer_depth": [1], "transformer_depth_output": [0, 0]}
+TINY |= {"transformer_depth_middle": -2}  # no middle at all
 
 
 @pytest.fixture(scope="session")

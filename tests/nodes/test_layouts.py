@@ -54,9 +54,9 @@ def test_the_path_has_the_noise_that_its_levels_say(run, sd15, from_prompt, name
 
 
 @pytest.mark.parametrize("name", GRID_KEEPERS)
-def test_the_path_is_recorded_on_the_schedules_own_levels(sd15, from_prompt, name):
-    layout, _ = from_prompt(sd15, sampler_name=name)
-    schedule = comfy.samplers.KSampler(sd15, SETTINGS["steps"], "cpu", name, "normal").sigmas
+def test_the_path_is_recorded_on_the_schedules_own_levels(tiny, from_prompt, name):
+    layout, _ = from_prompt(tiny, sampler_name=name)
+    schedule = comfy.samplers.KSampler(tiny, SETTINGS["steps"], "cpu", name, "normal").sigmas
     assert set(layout.sigmas.tolist()) <= set(schedule.tolist())
     assert len(layout.sigmas) >= len(schedule) - 1 and layout.latents.device.type == "cpu"
     assert layout.latents.shape == (len(layout.sigmas), 1, 4, 8, 8)
@@ -64,12 +64,12 @@ def test_the_path_is_recorded_on_the_schedules_own_levels(sd15, from_prompt, nam
 
 @pytest.mark.parametrize("name", ["euler", "heun", "dpm_2", "dpmpp_2m", "dpmpp_sde", "euler_ancestral", "uni_pc", "dpm_adaptive"])
 @pytest.mark.parametrize("content", ["euler", "heun", "dpmpp_sde"])
-def test_any_path_mixes_into_any_sampler(sd15, from_prompt, mix, name, content):
-    layout, sampled = from_prompt(sd15, sampler_name=name)
-    mixed = mix(sd15, layout, sampler_name=content, scheduler="karras", steps=10)
+def test_any_path_mixes_into_any_sampler(tiny, from_prompt, mix, name, content):
+    layout, sampled = from_prompt(tiny, sampler_name=name)
+    mixed = mix(tiny, layout, sampler_name=content, scheduler="karras", steps=10)
     assert torch.isfinite(mixed).all()
     assert (mixed - sampled["samples"]).abs().max() > 1e-3
-    assert (mixed - mix(sd15, layout, sampler_name=content, scheduler="karras", steps=10, nu=1.0)).abs().max() > 1e-3
+    assert (mixed - mix(tiny, layout, sampler_name=content, scheduler="karras", steps=10, nu=1.0)).abs().max() > 1e-3
 
 
 def test_the_layouts_own_prompt_gives_the_layouts_own_picture(sd15, from_prompt, mix):
