@@ -24,6 +24,7 @@ SMALL = SD15 | {
 EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
 TINY = SMALL | {"channel_mult": [1], "num_res_blocks": [1], "transformer_depth": [1], "transformer_depth_output": [0, 0]}
 TINY |= {"transformer_depth_middle": -2}  # no middle at all
+AS_SDXL = {"model_channels": 64, "adm_in_channels": 2816, "num_classes": "sequential"}
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +51,8 @@ def sd15():
     return random_model(comfy.supported_models.SD15, SMALL)
 
 
-def heedful(unet_config):
-    """An SD1.x model for the demo checkpoint's text encoder, that heeds prompts and its own features as a trained one does."""
-    model = random_model(comfy.supported_models.SD15, unet_config | {"context_dim": 128})
+def heedful(model):
+    """The model, heeding prompts and its own features as a trained one does."""
     for name, weight in model.model.diffusion_model.named_parameters():
         if "to_q" in name or "to_k" in name:
             weight.data *= 4
@@ -65,12 +65,14 @@ def heedful(unet_config):
 
 @pytest.fixture(scope="session")
 def worded():
-    return heedful(SMALL)
+    """An SD1.x model for the demo checkpoint's text encoder."""
+    return heedful(random_model(comfy.supported_models.SD15, SMALL | {"context_dim": 128}))
 
 
 @pytest.fixture(scope="session")
-def tiny_worded():
-    return heedful(TINY)
+def worded_tiny():
+    """The same with one resolution."""
+    return heedful(random_model(comfy.supported_models.SD15, TINY | {"context_dim": 128}))
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +83,12 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def sdxl():
-    return random_model(comfy.supported_models.SDXL, SMALL | {"model_channels": 64, "adm_in_channels": 2816, "num_classes": "sequential"})
+    return random_model(comfy.supported_models.SDXL, SMALL | AS_SDXL)
+
+
+@pytest.fixture(scope="session")
+def tiny_sdxl():
+    return random_model(comfy.supported_models.SDXL, TINY | AS_SDXL)
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +173,7 @@ def layout_of(run, encode, worded, sampling):
     return record
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def layout(layout_of):
     """A dog's recorded path."""
     return layout_of("a dog")

@@ -4,26 +4,26 @@ import comfy.samplers
 import pytest
 import torch
 
-STEPS = 12
+STEPS = 8
 
 
-def vprediction(sd15, run):
-    return run("ModelSamplingDiscrete", model=sd15, sampling="v_prediction", zsnr=False)[0]
+def vprediction(tiny, run):
+    return run("ModelSamplingDiscrete", model=tiny, sampling="v_prediction", zsnr=False)[0]
 
 
-def zero_terminal_snr(sd15, run):
-    return run("ModelSamplingDiscrete", model=sd15, sampling="v_prediction", zsnr=True)[0]
+def zero_terminal_snr(tiny, run):
+    return run("ModelSamplingDiscrete", model=tiny, sampling="v_prediction", zsnr=True)[0]
 
 
-def flow(sd15, run):
-    return run("ModelSamplingSD3", model=sd15, shift=3.0)[0]
+def flow(tiny, run):
+    return run("ModelSamplingSD3", model=tiny, shift=3.0)[0]
 
 
 @pytest.fixture(params=["eps", vprediction, zero_terminal_snr, "sdxl", flow], ids=["eps", "v", "zero-snr", "sdxl", "flow"])
-def model(request, sd15, run):
+def model(request, tiny, run):
     if callable(request.param):
-        return request.param(sd15, run)
-    return request.getfixturevalue({"eps": "sd15"}.get(request.param, request.param))
+        return request.param(tiny, run)
+    return request.getfixturevalue({"eps": "tiny", "sdxl": "tiny_sdxl"}[request.param])
 
 
 @pytest.fixture(params=["shared", "independent"])

@@ -6,18 +6,26 @@ import torch
 from comfy.model_management import InterruptProcessingException
 
 REFINEMENTS = 2
+FEW = {"steps": 4}
+"""An interrupt comes at each call, and whole runs are between them."""
+
+
+@pytest.fixture
+def layout(layout_of):
+    """A dog's path of few steps."""
+    return layout_of("a dog", **FEW)
 
 
 @pytest.fixture
 def mixed(run, worded, encode, latent, sampling):
     (layout,) = run("MagicMixLayoutNoise", latent=latent(), seed=4, noise="independent")
     inputs = {"model": worded, "positive": encode("a lion"), "negative": encode(""), "layout": layout}
-    return lambda: run("MagicMixKSampler", **inputs, **sampling, nu=0.5, k_max=0.9, k_min=0.3)[0]["samples"]
+    return lambda: run("MagicMixKSampler", **inputs, **sampling | FEW, nu=0.5, k_max=0.9, k_min=0.3)[0]["samples"]
 
 
 @pytest.fixture
 def layout_from_prompt(layout_of):
-    return lambda: layout_of("a dog").latents
+    return lambda: layout_of("a dog", **FEW).latents
 
 
 @pytest.fixture
@@ -30,13 +38,13 @@ def inverted(run, worded, encode, latent):
 def blended_edit(run, worded, encode, edit, layout, sampling):
     model, positive = edit("a dog", "a lion", layout, local_blend="lion")
     inputs = {"model": model, "positive": positive, "negative": encode(""), "layout": layout}
-    return lambda: run("MagicMixKSampler", **inputs, **sampling, nu=1.0, k_max=1.0, k_min=0.0)[0]["samples"]
+    return lambda: run("MagicMixKSampler", **inputs, **sampling | FEW, nu=1.0, k_max=1.0, k_min=0.0)[0]["samples"]
 
 
 @pytest.fixture
 def followed(follow, sample, encode, layout):
     model, positive = follow(layout), encode("a lion")
-    return lambda: sample(model, positive)
+    return lambda: sample(model, positive, **FEW)
 
 
 @pytest.fixture
@@ -46,7 +54,7 @@ def recorded(run, worded, clip, encode, sampling):
     vae = run("MagicMixDemoCheckpoint")[2]
 
     def draw():
-        (latent,) = run("KSampler", **inputs, **sampling, denoise=1.0)
+        (latent,) = run("KSampler", **inputs, **sampling | FEW, denoise=1.0)
         (images,) = run("VAEDecode", samples=latent, vae=vae)
         return run("CrossAttnMaps", recording=recording, images=images, opacity=1.0, legend=False)[0]
 

@@ -137,12 +137,12 @@ def test_wrong_input_is_refused(sd15, from_prompt, bad, message):
 
 class TestInversion:
     @pytest.fixture(params=["eps", "v", "flow", "sdxl"])
-    def model(self, request, run, sd15):
+    def model(self, request, run, tiny):
         if request.param == "v":
-            return run("ModelSamplingDiscrete", model=sd15, sampling="v_prediction", zsnr=False)[0]
+            return run("ModelSamplingDiscrete", model=tiny, sampling="v_prediction", zsnr=False)[0]
         if request.param == "flow":
-            return run("ModelSamplingSD3", model=sd15, shift=3.0)[0]
-        return request.getfixturevalue({"eps": "sd15"}.get(request.param, request.param))
+            return run("ModelSamplingSD3", model=tiny, shift=3.0)[0]
+        return request.getfixturevalue({"eps": "tiny", "sdxl": "tiny_sdxl"}[request.param])
 
     @pytest.fixture
     def invert(self, run, prompt, latent):

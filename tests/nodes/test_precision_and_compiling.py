@@ -23,10 +23,10 @@ def half(request, worded):
 
 
 @pytest.fixture(scope="module")
-def compiled(tiny_worded):
+def compiled(worded_tiny):
     """As the host's Torch Compile node makes it, with torch's own operations behind."""
     torch._dynamo.reset()
-    model = tiny_worded.clone()
+    model = worded_tiny.clone()
     set_torch_compile_wrapper(model, backend="eager")
     return model
 
@@ -73,10 +73,10 @@ def test_the_source_as_target_is_the_source_in_half_precision(half, edit, layout
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_a_compiled_model_draws_what_it_draws_uncompiled(compiled, tiny_worded, edited, sample, encode, name):
+def test_a_compiled_model_draws_what_it_draws_uncompiled(compiled, worded_tiny, edited, sample, encode, name):
     plain = sample(compiled, encode("a lion"))  # compiled without the edit first
-    assert_close(plain, sample(tiny_worded, encode("a lion")))
-    drawn, expected = (sample(*edited(name, model)) for model in (compiled, tiny_worded))
+    assert_close(plain, sample(worded_tiny, encode("a lion")))
+    drawn, expected = (sample(*edited(name, model)) for model in (compiled, worded_tiny))
     assert_close(drawn, expected)
     assert differs(drawn, plain)
     assert torch.equal(sample(compiled, encode("a lion")), plain)

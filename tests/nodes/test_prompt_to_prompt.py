@@ -41,9 +41,9 @@ def test_the_begin_token_is_counted(reweight, sample):
 
 
 @pytest.mark.parametrize("name", comfy.samplers.SAMPLER_NAMES)
-def test_every_sampler_can_draw_an_edit(edit, layout_of, sample, name):
-    layout = layout_of("a dog", sampler_name=name)
-    edited = sample(*edit("a dog", "a lion", layout), sampler_name=name)
+def test_every_sampler_can_draw_an_edit(worded_tiny, edit, layout_of, sample, name):
+    layout = layout_of("a dog", model=worded_tiny, sampler_name=name)
+    edited = sample(*edit("a dog", "a lion", layout, worded_tiny), sampler_name=name)
     assert torch.isfinite(edited).all()
 
 
