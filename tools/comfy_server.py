@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -27,12 +27,14 @@ def comfyui_path() -> Path:
 
 
 @contextlib.contextmanager
-def comfy_server(*arguments: str, pack: Path = PACK, extra_nodes: Iterable[Path] = ()) -> Iterator[str]:
+def comfy_server(
+    *arguments: str, pack: Path = PACK, extra_nodes: Iterable[Path] = (), environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Yields the server's base URL; stops it on the way out, whatever happened. `arguments` are ComfyUI's own.
 
     Models, input, output and user data live in a temporary folder: the ComfyUI tree itself stays untouched.
     `pack` is a folder, which is linked, or an archive, which is unpacked into a folder of its name as an installer does.
-    `extra_nodes` are folders of other custom nodes, linked beside it.
+    `extra_nodes` are folders of other custom nodes, linked beside it. `environment` comes on top of this process's own.
     """
     with tempfile.TemporaryDirectory(prefix="magicmix-") as folder:
         base = Path(folder)
@@ -53,9 +55,9 @@ def comfy_server(*arguments: str, pack: Path = PACK, extra_nodes: Iterable[Path]
         if not torch.cuda.is_available():
             command.append("--cpu")
         log = base / "server.log"
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}  # the demo model is too small to share out
+        variables = os.environ | {"OMP_NUM_THREADS": "1"} | dict(environment or {})  # the demo model is too small to share out
         with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=environment)
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, cwd=folder, env=variables)
         try:
             url = f"http://127.0.0.1:{port}"
             _wait_until_up(url, process, log)
