@@ -20,9 +20,18 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 
+SHARED = ("server", "browser")
+
+
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """With `--dist loadgroup`: all tests of the server share one process, and so one server, those of the page another; others go by file."""
+def pytest_collection_modifyitems(config, items):
+    """With `--dist loadgroup`: tests of the server share one process, and so one server, those of the page another; others go by file.
+
+    These two begin first, as they take longest.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
     for item in items:
         folder, *file = item.path.relative_to(TESTS).parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in ("server", "browser") else "/".join((folder, *file))))
+        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARED else "/".join((folder, *file))))
+    items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in SHARED)
