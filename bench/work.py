@@ -119,6 +119,7 @@ def main() -> None:
     parser.add_argument("--size", choices=("demo", "sd15"), default="demo")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--kernel", choices=("default", "pytorch"), default="default")
+    parser.add_argument("--only", nargs="*", default=[], help="rows whose names have one of these words")
     options = parser.parse_args()
     runs = Runs(options.size, options.dtype, options.kernel)
     print(
@@ -127,6 +128,8 @@ def main() -> None:
     heads = ["", "calls", "rows", "GFLOP", "operations", "MB copied", "conversions", "reads", "largest tensor", "processor"]
     print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
     for name, job in runs.jobs().items():
+        if options.only and not any(word in name for word in options.only):
+            continue
         rows, counts = runs.counts(job)
         calls = len(rows)
         cells = [
