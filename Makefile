@@ -16,7 +16,7 @@ demo: $(COMFYUI_PATH)/main.py
 # Three on two cores: one that waits for a server and one that waits for a page leave them to others.
 WORKERS ?= 3
 test: $(COMFYUI_PATH)/main.py lint chromium
-	$(VENV)/bin/pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(VENV)/bin/pytest -n $(WORKERS) --no-loadscope-reorder
 
 # The parts that touch ComfyUI, on any version of it: make test-host HOST=<a ComfyUI> HOST_PYTHON=<its Python>
 HOST_PYTHON ?= $(PY)

@@ -19,19 +19,24 @@ torch.set_num_threads(1)  # the test models are too small to share out
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
-
 SHARED = ("server", "browser")
+"""Folders whose tests share what is slow to start: all of one run in one process."""
+
+
+def pytest_xdist_make_scheduler(config, log):
+    """Sends tests to processes by file, those of a shared folder together."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            folder = file.split("/")[1]
+            return folder if folder in SHARED else file
+
+    return ByFolder(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config, items):
-    """With `--dist loadgroup`: tests of the server share one process, and so one server, those of the page another; others go by file.
-
-    These two begin first, as they take longest.
-    """
-    if not getattr(config.option, "loadgroup", False):
-        return
-    for item in items:
-        folder, *file = item.path.relative_to(TESTS).parts
-        item.add_marker(pytest.mark.xdist_group(folder if folder in SHARED else "/".join((folder, *file))))
+def pytest_collection_modifyitems(items):
+    """Tests of shared folders begin first, as they take longest."""
     items.sort(key=lambda item: item.path.relative_to(TESTS).parts[0] not in SHARED)
