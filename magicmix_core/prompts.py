@@ -66,17 +66,21 @@ class WordFinder:
         for place, word in enumerate(self.words):
             self._starts.setdefault(word.keys, []).append(place)
 
-    def occurrences(self, phrase: Sequence[Token]) -> list[int]:
-        """The columns of every occurrence of `phrase`, a tokenized prompt of one or more words, as whole words; empty for none.
+    def places(self, phrase: Sequence[Token]) -> list[int]:
+        """Which of `words` are in an occurrence of `phrase`, a tokenized prompt of one or more words, as whole words; empty for none.
 
         Where several text encoders have read both, in what each of them has read.
         """
         by_encoder: dict[int, list[Word]] = {}
         for word in words_of(phrase):
             by_encoder.setdefault(phrase[word.columns[0]].encoder, []).append(word)
-        return sorted(column for words in by_encoder.values() for column in self._occurrences([word.keys for word in words]))
+        return sorted(place for words in by_encoder.values() for place in self._places([word.keys for word in words]))
 
-    def _occurrences(self, wanted: list[tuple[Hashable, ...]]) -> list[int]:
+    def occurrences(self, phrase: Sequence[Token]) -> list[int]:
+        """The columns of every occurrence of `phrase`; empty for none."""
+        return sorted(column for place in self.places(phrase) for column in self.words[place].columns)
+
+    def _places(self, wanted: list[tuple[Hashable, ...]]) -> set[int]:
         # The rarest word says where the phrase can be at all.
         offset = min(range(len(wanted)), key=lambda n: len(self._starts.get(wanted[n], ())), default=0)
         found: set[int] = set()
@@ -84,7 +88,7 @@ class WordFinder:
             start = place - offset
             if start >= 0 and [word.keys for word in self.words[start : start + len(wanted)]] == wanted:
                 found.update(range(start, start + len(wanted)))
-        return [column for place in found for column in self.words[place].columns]
+        return found
 
     def find(self, phrase: Sequence[Token], name: str) -> list[int]:
         """The columns of every occurrence of `phrase`. Raises ValueError that lists the prompt's words when there is none."""

@@ -21,6 +21,8 @@ BLANK_BEFORE = "\N{LATIN CAPITAL LETTER G WITH DOT ABOVE}"
 """How byte-level vocabularies write a blank."""
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 """What a part of a letter reads as."""
+MOST_SHARING = 4
+"""A letter has at most so many bytes."""
 CONTINUED = None
 """The key of a token that goes on with a word, where words are known by their letters and not by their tokens."""
 
@@ -74,6 +76,7 @@ class Vocabulary:
         names, marks, special = self.embedding_names(text), self.marks, self.special
         made: list[Token] = []
         word, segment_before, ended, number_of_place = -1, 0, True, -1
+        letters = Letters(self, MOST_SHARING if marks == END_OF_WORD else 1)
         for number, chunk in enumerate(chunks):
             for (value, weight, segment), following in zip_longest(chunk, chunk[1:]):
                 number_of_place += 1
@@ -85,7 +88,7 @@ class Vocabulary:
                     ended = ended or marks == BLANK_BEFORE  # as behind the end of a line; else a word may go on in the next chunk
                     continue
                 piece = "" if isinstance(value, Tensor) else self.piece(value)
-                written = self.written([value]) if piece else names.get(key, "")
+                written = letters.of(value) if piece else names.get(key, "")
                 # Signs are words of their own, as CLIP has them.
                 sign = marks != END_OF_WORD and bool(written) and not any(letter.isalnum() or letter == UNREADABLE for letter in written)
                 marked = marks != END_OF_WORD and piece.startswith(marks)
@@ -127,6 +130,24 @@ class Vocabulary:
                 token = Token(word if first else CONTINUED, text, token.word, token.weight, token.chunk)
             made.append(token)
         return made
+
+
+class Letters:
+    """Tokens, one after the other, as text, where a letter's bytes may be shared out among so many at the `most`."""
+
+    def __init__(self, vocabulary: Vocabulary, most: int):
+        self.vocabulary, self.most = vocabulary, most
+        self._begun: list[int] = []
+        self._told = ""
+
+    def of(self, value: int) -> str:
+        """What a token adds to the text; a letter that several share is the last one's."""
+        begun = [*self._begun, value]
+        whole = self.vocabulary.written(begun)
+        text = whole.rstrip(UNREADABLE) if len(begun) < self.most else whole
+        added = text.removeprefix(self._told)
+        self._begun, self._told = ([], "") if text == whole else (begun, text)
+        return added
 
 
 def _common_ends(template: Sequence, last: Sequence, first: Sequence) -> tuple[int, int]:

@@ -86,6 +86,11 @@ def test_letters_beyond_ascii_are_readable(table):
     assert "café" in table("a café")
 
 
+def test_a_letter_of_several_tokens_is_readable(table):
+    shown = table("a 東京タワー 🐯 ⠁")
+    assert all(f"| {word} | 1 |" in shown for word in ("タワー", "🐯", "⠁"))
+
+
 @pytest.mark.parametrize(
     "tokenizer",
     [comfy.sd1_clip.SD1Tokenizer, comfy.text_encoders.sd2_clip.SD2Tokenizer, comfy.sdxl_clip.SDXLTokenizer],
