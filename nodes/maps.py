@@ -1,7 +1,8 @@
 """Which part of the picture listens to which word: recorded in any sampler's run, then drawn over the picture."""
 
 import torch
-from comfy_api.latest import io
+from comfy_api.latest import io, ui
+from PIL import ImageColor
 
 from ..magicmix_core.checks import check_finite
 from ..magicmix_core.map_recording import RESOLUTIONS, Recording, record_concepts, record_words
@@ -10,10 +11,12 @@ from .host.prompts import read_prompt
 from .host.steered_run import steer
 from .host.which_run import maps_of_pictures
 from .inputs import checked
-from .overlay import draw_overlay
+from .overlay import INFERNO, draw_overlay
 from .sockets import clip_input
 
 Maps = io.Custom("MAGICMIX_MAPS")
+MOST_PLACES = 1 << 17
+"""The page is told of no more places of maps than these."""
 
 
 class CrossAttnRecord(io.ComfyNode):
@@ -114,4 +117,24 @@ class CrossAttnMaps(io.ComfyNode):
             for picture, of_picture in zip(images, maps, strict=True)
             for word, heat in zip(recording.words, of_picture, strict=True)
         ]
-        return io.NodeOutput(torch.stack(overlays))
+        looked_at = getattr(cls, "hidden", None) is not None  # by a page, where the host executes a graph
+        shown = {"magicmix_maps": [_for_the_page(cls, images, maps, recording.words)]} if looked_at else None
+        return io.NodeOutput(torch.stack(overlays), ui=shown)
+
+
+def _for_the_page(node, images: torch.Tensor, maps: torch.Tensor, words: list[str]) -> dict:
+    """What the page lays over each other while a word is pointed at: as many pictures and words as a message may well carry.
+
+    `heat` holds for each picture and word a number for each place, from 0 to 255 for the map's highest.
+    """
+    words = words[: max(1, MOST_PLACES // maps[0, 0].numel())]
+    rows = maps[: max(1, MOST_PLACES // (maps[0, 0].numel() * len(words))), : len(words)]
+    highest = rows.amax((-2, -1), keepdim=True)
+    levels = (rows / highest.where(highest > 0, 1) * 255).round().clamp(0, 255).byte()
+    return {
+        "pictures": ui.PreviewImage(images[: len(rows), ..., :3].expand(-1, -1, -1, 3), cls=node).as_dict()["images"],
+        "words": words,
+        "size": list(rows.shape[-2:]),
+        "heat": levels.flatten(2).tolist(),
+        "colours": [ImageColor.getrgb(stop) for stop in INFERNO],
+    }

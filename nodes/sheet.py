@@ -14,8 +14,12 @@ MOST_PIXELS = 250 * 10**6
 """A larger sheet takes more than 3 GB of memory, and no viewer opens it."""
 
 
-def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: str = "") -> Tensor:
-    """Pictures `[H, W, C]` in 0..1, all of one size, row by row in a table, each over its label; returns `[1, H', W', 3]`.
+Cell = tuple[int, int, int, int]
+"""Where a picture lies on a sheet: left, top, width and height, in pixels."""
+
+
+def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: str = "") -> tuple[Tensor, list[Cell]]:
+    """Pictures `[H, W, C]` in 0..1, all of one size, row by row in a table, each over its label; returns `[1, H', W', 3]` and their places.
 
     `labels` is empty or has one for each picture; `columns` 0 makes the table as square as it can be.
     Raises ValueError for a sheet that would be too large.
@@ -41,16 +45,18 @@ def draw_sheet(pictures: list[Tensor], labels: list[str], columns: int, title: s
         )
     page = Image.new("RGB", (page_width, page_height), PAPER)
     draw = ImageDraw.Draw(page)
+    cells = []
     draw.multiline_text((page_width / 2, gap), title, fill=INK, font=title_font, anchor="ma", align="center")
     for number, picture in enumerate(pictures):
         row, column = divmod(number, columns)
         left, top = gap + column * (width + gap), title_height + gap + row * (height + label_height + gap)
         page.paste(to_pillow(picture).resize((width, height), Image.Resampling.BICUBIC), (left, top))
+        cells.append((left, top, width, height))
         if wrapped:
             draw.multiline_text(
                 (left + width / 2, top + height + gap / 2), wrapped[number], fill=INK, font=font, anchor="ma", align="center"
             )
-    return torch.from_numpy(np.array(page)).float()[None] / 255
+    return torch.from_numpy(np.array(page)).float()[None] / 255, cells
 
 
 def to_pillow(picture: Tensor) -> Image.Image:

@@ -89,7 +89,10 @@ class ContactSheet(io.ComfyNode):
         letters = sum(map(len, lines)) + len(heading)
         if letters > MOST_LETTERS:
             raise ValueError(f"labels and title must have at most {MOST_LETTERS} characters in all, got {letters}")
-        return io.NodeOutput(draw_sheet(pictures, lines, columns[0], heading))
+        sheet, cells = draw_sheet(pictures, lines, columns[0], heading)
+        # For the page, which shows a cell large on a click.
+        places = {"size": [sheet.shape[2], sheet.shape[1]], "cells": cells, "labels": lines}
+        return io.NodeOutput(sheet, ui={"magicmix_sheet": [places]})
 
 
 def _parse(name: str, text: str) -> list[float]:

@@ -52,6 +52,8 @@ def comfy_server(
         port = _free_port()
         command = [sys.executable, str(comfyui_path() / "main.py"), "--port", str(port), "--base-directory", folder]
         command += ["--disable-auto-launch", "--database-url", "sqlite:///:memory:", *arguments]
+        if page := os.environ.get("FRONTEND_ROOT"):
+            command += ["--front-end-root", page]
         if not torch.cuda.is_available():
             command.append("--cpu")
         log = base / "server.log"

@@ -80,7 +80,7 @@ def save_sheet(pictures: list[Image.Image], labels: list[str], file: Path) -> No
     """A row for each layout: the layout itself, then the mix for each nu."""
     side = max(picture.width for picture in pictures[1:])
     tiles = [torch.from_numpy(np.array(picture.resize((side, side), Image.Resampling.LANCZOS))) / 255 for picture in pictures]
-    (page,) = draw_sheet(tiles, labels, columns=1 + len(NUS))
+    (page,), _ = draw_sheet(tiles, labels, columns=1 + len(NUS))
     Image.fromarray((page * 255).round().byte().numpy()).save(file)
 
 

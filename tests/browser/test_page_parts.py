@@ -1,0 +1,280 @@
+"""The pack's own part of the page: words as chips, the window as a strip of steps, pictures looked at closely, maps under the mouse."""
+
+import re
+
+import httpx
+import pytest
+from comfy_page import ComfyPage
+from playwright.sync_api import Locator, expect
+
+from magicmix_core.prompts import parse_words
+
+JS = "/extensions/magicmix/js"
+FEW = 4
+
+
+def value_of(page: ComfyPage, name: str):
+    """The value of the first widget of that name."""
+    return page.page.evaluate(
+        "name => app.graph._nodes.flatMap(node => node.widgets ?? []).find(widget => widget.name === name).value", name
+    )
+
+
+def part(page: ComfyPage, node_type: str, kind: str) -> Locator:
+    """The pack's element on the one node of a type, which is brought into view."""
+    (node_id,) = page.find(node_type)
+    page.look_at(node_id)
+    shown = page.page.locator(f".magicmix-{kind}")
+    expect(shown.first).to_be_visible()
+    return shown.first
+
+
+@pytest.fixture
+def run(workflow):
+    """`run(page, name)`: a shipped graph, run in a few steps."""
+
+    def load_and_run(page, name, **changes):
+        page.load(workflow(name))
+        for widget, value in changes.items():
+            page.change(widget, value)
+        page.change("steps", FEW + page.vue)  # nothing of the other renderer's run is used again
+        assert page.run() == "execution_success"
+
+    return load_and_run
+
+
+@pytest.fixture
+def opened_with(browser, url):
+    """`opened_with(settings, vue)`: a page of its own under other settings of the page's."""
+    pages = []
+
+    def get(settings: dict, vue: bool = False) -> ComfyPage:
+        pages.append(ComfyPage.open(browser, url, vue=vue, settings=settings))
+        return pages[-1]
+
+    yield get
+    for page in pages:
+        page.page.close()
+    plain = {"Comfy.Locale": "en", "Comfy.Extension.Disabled": []}
+    httpx.post(f"{url}/settings", json=plain).raise_for_status()
+
+
+def test_a_click_on_a_word_writes_it_into_the_field_and_back(either_page, workflow, keep):
+    either_page.load(workflow("word_swap"))
+    chips = part(either_page, "PromptToPrompt", "words")
+    cat = chips.get_by_role("button", name=re.compile("^cat, .*“dog”"))
+    expect(cat).to_have_attribute("aria-pressed", "false")
+    cat.click()
+    expect(cat).to_have_attribute("aria-pressed", "true")
+    assert value_of(either_page, "words") == "cat"
+    assert either_page.exported()[str(either_page.find("PromptToPrompt")[0])]["inputs"]["words"] == "cat"
+    keep(either_page)
+    cat.click()
+    expect(cat).to_have_attribute("aria-pressed", "false")
+    assert value_of(either_page, "words") == ""
+
+
+def test_wheel_drag_and_arrow_keys_scale_a_word(either_page, workflow):
+    either_page.load(workflow("word_swap"))
+    chips = part(either_page, "PromptToPrompt", "words")
+    scaled = chips.get_by_role("button", name=re.compile("^cat, "))
+    scaled.click()
+    expect(scaled).to_have_attribute("aria-pressed", "true")
+    before = either_page.page.evaluate("() => app.canvas.ds.scale")
+    scaled.hover()
+    either_page.page.mouse.wheel(0, -100)
+    expect(chips.get_by_role("button", name=re.compile("^cat, scale 1.05"))).to_be_visible()
+    assert value_of(either_page, "words") == "cat:1.05"
+    assert either_page.page.evaluate("() => app.canvas.ds.scale") == before, "the view stays"
+    scaled.focus()
+    either_page.page.keyboard.press("ArrowDown")
+    either_page.page.keyboard.press("PageDown")
+    expect(chips.get_by_role("button", name=re.compile("^cat, scale 0.5"))).to_be_focused()
+    assert value_of(either_page, "words") == "cat:0.5"
+    box = scaled.bounding_box()
+    either_page.page.mouse.move(box["x"] + 5, box["y"] + 5)
+    either_page.page.mouse.down()
+    either_page.page.mouse.move(box["x"] + 45, box["y"] + 5, steps=5)
+    either_page.page.mouse.up()
+    expect(chips.get_by_role("button", name=re.compile("^cat, scale 1"))).to_be_visible()
+    assert value_of(either_page, "words") == "cat:1", "a drag is no click"
+
+
+def test_chips_follow_what_is_typed_and_a_word_that_is_not_there_is_red(either_page, workflow, keep):
+    either_page.load(workflow("reweight_sheet"))
+    chips = part(either_page, "CrossAttnReweight", "words")
+    either_page.change("text", "a cup of (Green:1.2) tea // not sent")
+    expect(chips.get_by_role("button", name="Green", exact=True)).to_be_visible()
+    assert chips.locator("[aria-pressed]").all_inner_texts() == ["a", "cup", "of", "Green", "tea"]
+    lost = chips.get_by_role("button", name="“coffee” is not in the prompt")
+    expect(lost).to_be_visible()
+    keep(either_page)
+    either_page.change("words", "green tea:1.5")
+    expect(chips.get_by_role("button", name="Green, scale 1.5")).to_have_attribute("aria-pressed", "true")
+    expect(chips.get_by_role("button", name="tea, scale 1.5")).to_have_attribute("aria-pressed", "true")
+    expect(lost).to_have_count(0)
+
+
+def test_local_blend_and_word_steps_are_chosen_the_same_way(page, workflow):
+    page.load(workflow("word_swap"))
+    chips = part(page, "PromptToPrompt", "words")
+    chips.get_by_role("radio", name="local_blend").click()
+    chips.get_by_role("group", name="Words of source_text").get_by_role("button", name="dog").click()
+    chips.get_by_role("group", name="Words of target_text").get_by_role("button", name=re.compile("^cat")).click()
+    assert value_of(page, "local_blend") == "dog, cat"
+    chips.get_by_role("radio", name="word_steps").click()
+    chips.get_by_role("button", name=re.compile("^cat")).focus()
+    page.page.keyboard.press("ArrowDown")
+    expect(chips.get_by_role("button", name=re.compile("^cat, scale 0.75"))).to_be_focused()
+    assert value_of(page, "word_steps") == "cat:0.75"
+    page.change("edit", "swap")
+    page.change("target_text", "a dog sleeping")
+    expect(chips.get_by_text("edit must be refine for these texts")).to_be_visible()
+
+
+def test_fields_are_read_as_the_nodes_read_them(page):
+    fields = [
+        "tiger",
+        "tiger:1.5, stripes:-0.5",
+        " a , b:2 ,,c : 3",
+        "a:b",
+        "x:.5,y:1e2,z:1_0",
+        "tiger:1, tiger:2",
+        "big cat\nred dog:0",
+        "a:",
+    ]
+    read = page.page.evaluate(
+        f"async fields => {{ const {{ numbersIn }} = await import('{JS}/word_fields.js'); return fields.map(field => [...numbersIn(field)]) }}",
+        fields,
+    )
+    for field, pairs in zip(fields, read, strict=True):
+        assert [(word, number) for word, number in pairs] == parse_words(field, None), field
+
+
+def test_the_strip_counts_as_the_tests_of_the_samplers_do(page, opened):
+    """tests/nodes/test_page_steps.py holds the same counting to what the samplers do."""
+    levels = [0.98, 0.8, 0.6, 0.600001, 0.3, 0.1, 0]
+    windows = [(0.6, 0.3), (1, 0), (0.85, 0.35), (0.5, 0.5), (0.05, 0.01), (0, 0)]
+    counted = page.page.evaluate(
+        f"""async ([levels, windows]) => {{
+            const {{ countSteps }} = await import('{JS}/schedule.js')
+            return windows.map(([k_max, k_min]) => countSteps(levels, {{ k_max, k_min, nu: 0.5, nu_schedule: 'linear' }}))
+        }}""",
+        [levels, windows],
+    )
+    for (k_max, k_min), count in zip(windows, counted, strict=True):
+        skipped = min(sum(level > k_max for level in levels) if k_max < 1 else 0, len(levels) - 1)
+        mixed = sum(level > k_min for level in levels[skipped:-1])
+        assert (count["skipped"], count["mixed"], count["free"]) == (skipped, mixed, len(levels) - 1 - skipped - mixed)
+        assert count["nus"] == [0.5 + 0.5 * step / mixed for step in range(mixed)]
+
+
+def test_the_strip_shows_the_steps_that_run(either_page, workflow, keep):
+    either_page.load(workflow("image_text"))
+    strip = part(either_page, "MagicMixKSampler", "window")
+    expect(strip).to_contain_text("43 of 50 steps run")
+    either_page.change("k_max", 0.6)
+    either_page.change("k_min", 0.3)
+    expect(strip).to_contain_text(re.compile("30 of 50 steps run.*20 skipped.*15 mixed.*15 free"))
+    keep(either_page)
+    either_page.change("scheduler", "karras")
+    expect(strip).to_contain_text(re.compile("about 30 of 50 steps run.*8 mixed"))
+    either_page.change("k_min", 0.9)
+    expect(strip).to_contain_text("k_min is above k_max")
+
+
+def test_the_modular_sampler_takes_its_steps_from_the_scheduler(page, workflow):
+    page.load(workflow("image_text_custom_sampler"))
+    strip = part(page, "MagicMixSampler", "window")
+    expect(strip).to_contain_text("43 of 50 steps run")
+    page.change("steps", 20)
+    expect(strip).to_contain_text("17 of 20 steps run")
+    page.unlink("SamplerCustomAdvanced", "sigmas")
+    expect(strip).to_contain_text("Connect to a sampler")
+
+
+def test_a_value_over_a_link_is_said_to_be_unknown(page, workflow):
+    page.load(workflow("k_sheet"))
+    expect(part(page, "MagicMixKSampler", "window")).to_contain_text("k_max comes over a link")
+
+
+def test_a_mix_is_compared_with_its_layout_under_a_slider(either_page, run, keep):
+    run(either_page, "text_text")
+    part(either_page, "MagicMixKSampler", "window").get_by_role("button", name="Compare with the layout").click()
+    viewer = either_page.page.get_by_role("dialog", name="Look closer")
+    for picture in viewer.get_by_role("img").all():
+        expect(picture).to_have_js_property("naturalWidth", 128)
+    sources = [picture.get_attribute("src") for picture in viewer.get_by_role("img").all()]
+    assert len(set(sources)) == 2 and "type=output" in sources[0] and "type=temp" in sources[1]
+    slider = viewer.get_by_role("slider")
+    expect(slider).to_be_focused()
+    keep(either_page)
+    either_page.page.keyboard.press("End")
+    expect(slider).to_have_attribute("aria-valuetext", "Layout 100 %")
+    either_page.page.keyboard.press("Escape")
+    expect(viewer).to_have_count(0)
+
+
+def test_a_loaded_picture_is_the_layout_to_compare_with(page, run):
+    run(page, "image_text")
+    (saved,) = page.find("SaveImage")
+    page.look_at(saved)
+    page.page.evaluate("id => app.canvas.selectNode(app.graph.getNodeById(id))", saved)
+    page.page.locator(".selection-toolbox").get_by_role("button").filter(has=page.page.locator(".pi-search-plus")).click()
+    viewer = page.page.get_by_role("dialog", name="Look closer")
+    expect(viewer.get_by_role("img", name="Layout")).to_have_attribute("src", re.compile("filename=example.png.*type=input"))
+    page.page.keyboard.press("Escape")
+
+
+def test_a_cell_of_a_sheet_is_large_on_a_click(either_page, run, keep):
+    run(either_page, "reweight_sheet", x_values="-2, 2")
+    part(either_page, "ContactSheet", "bar").get_by_role("button", name="Look closer").click()
+    viewer = either_page.page.get_by_role("dialog", name="Look closer")
+    viewer.get_by_role("button", name="s -2").click()
+    cell = viewer.get_by_role("img", name="s -2")
+    expect(cell).to_be_visible()
+    assert cell.bounding_box()["height"] > 600
+    colours = cell.evaluate("cell => new Set(cell.getContext('2d').getImageData(0, 0, cell.width, cell.height).data).size")
+    assert colours > 100, "a picture, not an empty frame"
+    keep(either_page)
+    either_page.page.keyboard.press("ArrowRight")
+    expect(viewer.get_by_role("img", name="s 2")).to_be_visible()
+    viewer.get_by_role("button", name="Whole sheet").click()
+    expect(viewer.get_by_role("button", name="s 2")).to_be_focused()
+    either_page.page.keyboard.press("Escape")
+
+
+def test_pointing_at_a_word_shows_its_map(either_page, run, keep):
+    run(either_page, "heat_maps")
+    maps = part(either_page, "CrossAttnMaps", "maps")
+    cake = maps.get_by_role("button", name="cake")
+    assert maps.get_by_role("button").all_inner_texts() == ["birthday", "cake", "noto"]
+    drawn = maps.locator("canvas")
+    expect(drawn).to_be_hidden()
+    cake.hover()
+    expect(drawn).to_be_visible()
+    expect(drawn).to_have_attribute("aria-label", "Where “cake” is in the picture")
+    first = drawn.evaluate("map => [...map.getContext('2d').getImageData(0, 0, map.width, map.height).data]")
+    cake.focus()
+    either_page.page.keyboard.press("ArrowRight")
+    expect(drawn).to_have_attribute("aria-label", "Where “noto” is in the picture")
+    other = drawn.evaluate("map => [...map.getContext('2d').getImageData(0, 0, map.width, map.height).data]")
+    assert len(first) == len(other) and first != other and len(set(first)) > 50
+    keep(either_page)
+
+
+def test_every_text_is_there_in_every_language(page):
+    texts = page.page.evaluate(f"async () => (await import('{JS}/texts.js')).allTexts()")
+    assert set(texts) == {"en", "zh", "zh-TW", "ja", "ko"}
+    for language, said in texts.items():
+        assert said.keys() == texts["en"].keys(), language
+        for key, text in said.items():
+            assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", texts["en"][key])), (language, key)
+            assert language == "en" or text != texts["en"][key], (language, key)
+
+
+def test_it_speaks_the_pages_language(opened_with, workflow, keep):
+    page = opened_with({"Comfy.Locale": "ja"})
+    page.load(workflow("image_text"))
+    expect(part(page, "MagicMixKSampler", "window")).to_contain_text("50 ステップ中 43 ステップを実行")
+    keep(page)
