@@ -52,7 +52,7 @@ class ComfyPage:
         opened.page.set_default_timeout(10_000)
         opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
         opened.page.on("console", opened._listen)
-        opened.page.goto(url)
+        opened.page.goto(url, timeout=90_000)
         opened.page.wait_for_function(READY, timeout=90_000)
         opened.page.evaluate(FOLLOW_RUNS)
         return opened
@@ -96,6 +96,36 @@ class ComfyPage:
             }""",
             self.vue,
         )
+
+    def strangers(self) -> list[list[str]]:
+        """Titles of groups and of nodes that lie half in and half out of them."""
+        return self.page.evaluate(
+            """() => app.graph._groups.flatMap(group => {
+                const [x, y, w, h] = group._bounding ?? group.boundingRect
+                const cut = node => {
+                    const [x2, y2, w2, h2] = node.getBounding()
+                    const apart = x + w <= x2 || x2 + w2 <= x || y + h <= y2 || y2 + h2 <= y
+                    const inside = x <= x2 && x2 + w2 <= x + w && y <= y2 && y2 + h2 <= y + h
+                    return !apart && !inside
+                }
+                return app.graph._nodes.filter(cut).map(node => [group.title, node.title])
+            })"""
+        )
+
+    def show_pictures(self, images: dict[str, dict]) -> None:
+        """As if a run had ended with these images, by the type of the node that shows them; waits until they are there."""
+        shown = [node_id for node_type in images for node_id in self.find(node_type)]
+        self.page.evaluate(
+            """images => {
+                for (const node of app.graph._nodes.filter(node => images[node.type])) {
+                    const detail = { node: String(node.id), display_node: String(node.id), output: { images: [images[node.type]] }, prompt_id: '' }
+                    app.api.dispatchEvent(new CustomEvent('executed', { detail }))
+                }
+            }""",
+            images,
+        )
+        for node_id in shown:
+            self.wait_for_picture(node_id)
 
     def complaints(self) -> list[str]:
         """What dialogs, toasts and error marks on nodes say."""

@@ -12,10 +12,13 @@ NAMES = sorted(file.stem for file in (Path(__file__).parent.parent.parent / "wor
 @pytest.mark.parametrize("name", NAMES)
 def test_a_graph_opens_without_complaint_and_is_the_one_for_the_api(either_page, workflow, api_form, name):
     either_page.load(workflow(name))
-    assert either_page.complaints() == []
+    complaints = either_page.complaints()
+    if name.endswith("_sd15"):  # its user is told of the checkpoint, and where it goes
+        complaints = [said for said in complaints if not ("v1-5-pruned-emaonly-fp16.safetensors" in said and "checkpoints" in said)]
+    assert complaints == []
     assert either_page.unknown_nodes() == []
     assert either_page.errors == []
-    assert either_page.overlaps() == []
+    assert either_page.overlaps() == [] and either_page.strangers() == []
     assert either_page.exported() == api_form(name)
 
 

@@ -1,5 +1,6 @@
 """The pack's own part of the page: words as chips, the window as a strip of steps, pictures looked at closely, maps under the mouse."""
 
+import json
 import re
 
 import httpx
@@ -11,6 +12,8 @@ from magicmix_core.prompts import parse_words
 
 JS = "/extensions/magicmix/js"
 FEW = 4
+EXTENSIONS = ["MagicMix.Words", "MagicMix.Window", "MagicMix.Pictures", "MagicMix.Maps"]
+GRAPHS = ["word_swap", "image_text", "heat_maps", "nu_sheet"]
 
 
 def value_of(page: ComfyPage, name: str):
@@ -278,3 +281,22 @@ def test_it_speaks_the_pages_language(opened_with, workflow, keep):
     page.load(workflow("image_text"))
     expect(part(page, "MagicMixKSampler", "window")).to_contain_text("50 ステップ中 43 ステップを実行")
     keep(page)
+
+
+@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes_2"])
+def test_graphs_are_saved_the_same_with_and_without_it(opened, opened_with, workflow, vue):
+    def saved(page) -> list[str]:
+        texts = []
+        for name in GRAPHS:
+            page.load(workflow(name))
+            page.page.wait_for_timeout(300)
+            texts.append(page.page.evaluate("() => JSON.stringify(app.graph.serialize().nodes)"))
+        return texts
+
+    with_it = saved(opened("nodes_2" if vue else "classic"))
+    without = opened_with({"Comfy.Extension.Disabled": EXTENSIONS}, vue)
+    plain = saved(without)
+    assert without.page.locator(".magicmix").count() == 0
+    for name, one, other in zip(GRAPHS, with_it, plain, strict=True):
+        assert json.loads(one) == json.loads(other), name
+        assert one == other, name

@@ -26,6 +26,7 @@ def test_a_graph_runs_and_its_last_nodes_show_pictures(page, workflow, keep, nam
     wait_for_pictures(page)
     assert page.complaints() == [] and page.errors == []
     page.fit()
+    assert page.overlaps() == [] and page.strangers() == []
     keep(page)
 
 

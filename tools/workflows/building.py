@@ -1,22 +1,38 @@
 """What graphs are built from, in both flavours: for the demo checkpoint and for a Stable Diffusion 1.5 one."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 Link = list
+LAYOUT, CONTENT, MIX = "Layout", "Content", "Mix"
+PARTS = {
+    "MagicMixDemoCheckpoint": None,
+    "CheckpointLoaderSimple": None,
+    **dict.fromkeys(("LoadImage", "ImageScale", "VAEEncode", "EmptyLatentImage"), LAYOUT),
+    **dict.fromkeys(("MagicMixLayoutNoise", "MagicMixLayoutFromPrompt", "MagicMixLayoutInversion"), LAYOUT),
+    **dict.fromkeys(("CLIPTextEncode", "ConditioningAverage", "PromptTokens", "PreviewAny"), CONTENT),
+    **dict.fromkeys(("CrossAttnReweight", "CrossAttnRecord", "PromptToPrompt", "PlugAndPlayFeatures"), CONTENT),
+}
+"""The part of a graph that a kind of node belongs to; the mix for others."""
 
 
 @dataclass
 class Graph:
-    """A graph in the form of ComfyUI's HTTP API, and the note that stands beside it in the page."""
+    """A graph in the form of ComfyUI's HTTP API, the note that stands beside it in the page, and the part that each node belongs to."""
 
     note: str
     nodes: dict[str, dict] = field(default_factory=dict)
+    parts: dict[str, str | None] = field(default_factory=dict)
 
-    def add(self, class_type: str, heading: str = "", **inputs) -> Callable[[int], Link]:
-        """Adds a node under a heading of its own or its usual one; the answer called with an output's number is the link to it."""
+    def add(self, class_type: str, heading: str = "", part: str | None = None, **inputs) -> Callable[[int], Link]:
+        """Adds a node under a heading of its own or its usual one; the answer called with an output's number is the link to it.
+
+        `part` is the part of the graph it belongs to, its usual one if none is said.
+        """
         node_id = str(len(self.nodes) + 1)
         self.nodes[node_id] = {"class_type": class_type, "inputs": inputs, "_meta": {"title": heading}}
+        self.parts[node_id] = part or PARTS.get(class_type, MIX)
         return lambda output=0: [node_id, output]
 
 
@@ -30,8 +46,10 @@ class Flavour:
     cfg: float
     k_max: float
     k_min: float
+    remark: str = ""
 
     def load(self, graph: Graph) -> tuple[Link, Link, Link]:
+        graph.note = f"{textwrap.dedent(graph.note).strip()}{self.remark}"
         node = graph.add(**self.checkpoint)
         return node(0), node(1), node(2)
 
@@ -46,17 +64,18 @@ class Flavour:
 DEMO = Flavour("", {"class_type": "MagicMixDemoCheckpoint"}, side=128, cfg=4.0, k_max=0.85, k_min=0.35)
 SD15 = Flavour(
     "_sd15",
-    {"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly.safetensors"},
+    {"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
     side=512,
     cfg=7.5,
     k_max=0.6,
     k_min=0.3,
+    remark="\n\nAny Stable Diffusion 1.5 checkpoint will do: choose one of yours in *Load Checkpoint*.",
 )
 SAMPLING = {"seed": 1, "steps": 50, "sampler_name": "euler", "scheduler": "ddim_uniform"}
 
 
 def encode(graph: Graph, clip: Link, text: str, title: str) -> Link:
-    return graph.add("CLIPTextEncode", title, text=text, clip=clip)()
+    return graph.add("CLIPTextEncode", title, LAYOUT if title == "Layout prompt" else CONTENT, text=text, clip=clip)()
 
 
 def prompts(graph: Graph, clip: Link, content: str) -> tuple[Link, Link]:
@@ -70,8 +89,8 @@ def image_latent(graph: Graph, flavour: Flavour, vae: Link) -> Link:
     return graph.add("VAEEncode", pixels=scaled, vae=vae)()
 
 
-def empty_latent(graph: Graph, flavour: Flavour) -> Link:
-    return graph.add("EmptyLatentImage", width=flavour.side, height=flavour.side, batch_size=1)()
+def empty_latent(graph: Graph, flavour: Flavour, part: str = LAYOUT) -> Link:
+    return graph.add("EmptyLatentImage", part=part, width=flavour.side, height=flavour.side, batch_size=1)()
 
 
 def image_layout(graph: Graph, flavour: Flavour, vae: Link) -> Link:
@@ -89,6 +108,11 @@ def prompt_layout(graph: Graph, flavour: Flavour, model: Link, clip: Link, negat
 def mixed(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link, layout: Link, **window) -> Link:
     inputs = {"model": model, "positive": positive, "negative": negative, "layout": layout, "cfg": flavour.cfg}
     return graph.add("MagicMixKSampler", **inputs | window, **SAMPLING)()
+
+
+def shown(graph: Graph, vae: Link, latent: Link) -> None:
+    pictures = graph.add("VAEDecode", part=LAYOUT, samples=latent, vae=vae)()
+    graph.add("PreviewImage", "The layout's own picture", LAYOUT, images=pictures)
 
 
 def save(graph: Graph, vae: Link, latent: Link) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from building import Flavour, Graph, Link, encode, image_latent, mixed, prompt_layout, save
+from building import Flavour, Graph, Link, encode, image_latent, mixed, prompt_layout, save, shown
 
 Pair = tuple[Link, Link]
 """A MODEL and the positive CONDITIONING that goes with it."""
@@ -25,10 +25,6 @@ def swapped(graph: Graph, model: Link, clip: Link, layout: Link, texts: tuple[st
     }
     node = graph.add("PromptToPrompt", model=model, clip=clip, **inputs, words="", local_blend="", word_steps="")
     return node(0), node(1)
-
-
-def shown(graph: Graph, vae: Link, latent: Link) -> None:
-    graph.add("PreviewImage", "The layout's own picture", images=graph.add("VAEDecode", samples=latent, vae=vae)())
 
 
 def plug_and_play(flavour: Flavour) -> Graph:

@@ -15,6 +15,7 @@ from building import (
     prompts,
     save,
     save_sheet,
+    shown,
 )
 
 
@@ -65,7 +66,7 @@ def text_mix(graph: Graph, flavour: Flavour, layout_text: str, content_text: str
     content, negative = prompts(graph, clip, content_text)
     layout = prompt_layout(graph, flavour, model, clip, negative, layout_text)
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(flavour.pick(0.9, nu))))
-    graph.add("PreviewImage", "The layout's own picture", images=graph.add("VAEDecode", samples=layout(1), vae=vae)())
+    shown(graph, vae, layout(1))
     return graph
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from building import SAMPLING, Flavour, Graph, Link, empty_latent, encode, mixed, prompt_layout, save, save_sheet
+from building import MIX, SAMPLING, Flavour, Graph, Link, empty_latent, encode, mixed, prompt_layout, save, save_sheet, shown
 
 SWEEP = {"y_values": "", "x_name": "s", "y_name": ""}
 
 
 def plain(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link) -> Link:
-    inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": empty_latent(graph, flavour)}
+    inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": empty_latent(graph, flavour, MIX)}
     return graph.add("KSampler", **inputs, cfg=flavour.cfg, denoise=1.0, **SAMPLING)()
 
 
@@ -93,7 +93,7 @@ def edited(flavour: Flavour, note: str, source: str, target: str, k_min: float =
     node = graph.add("PromptToPrompt", **inputs, **choice)
     window = flavour.window(1.0, k_max=1.0, k_min=k_min)
     save(graph, vae, mixed(graph, flavour, node(0), node(1), negative, layout(0), **window))
-    graph.add("PreviewImage", "The layout's own picture", images=graph.add("VAEDecode", samples=layout(1), vae=vae)())
+    shown(graph, vae, layout(1))
     return graph
 
 

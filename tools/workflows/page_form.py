@@ -1,0 +1,115 @@
+"""A graph as ComfyUI's page saves it (schema 0.4)."""
+
+import textwrap
+import uuid
+
+from arranging import TITLE, arrange, node_size
+from building import Graph
+
+WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+MODELS = {
+    "v1-5-pruned-emaonly-fp16.safetensors": {
+        "url": "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/v1-5-pruned-emaonly-fp16.safetensors",
+        "directory": "checkpoints",
+    }
+}
+"""Where the page finds models that a graph names and its user may not have."""
+
+
+def widget_inputs(schema: dict) -> list[tuple[str, str, dict]]:
+    """Names, types and options of the inputs that are widgets, in the order in which a saved graph lists their values."""
+    listed = [(name, spec) for group in ("required", "optional") for name, spec in schema["input"].get(group, {}).items()]
+    kinds = [(name, "COMBO" if isinstance(spec[0], list) else spec[0], (spec[1:] or [{}])[0]) for name, spec in listed]
+    return [(name, kind, options) for name, kind, options in kinds if kind in WIDGETS]
+
+
+def widget_values(node: dict, schema: dict) -> list:
+    values = []
+    for name, _, options in widget_inputs(schema):
+        value = node["inputs"][name]
+        values.append(options.get("default") if isinstance(value, list) else value)  # a linked widget keeps its place
+        if options.get("control_after_generate"):
+            values.append("fixed")
+        if options.get("image_upload"):
+            values.append("image")
+    return values
+
+
+def properties(node: dict) -> dict:
+    models = [{"name": value} | MODELS[value] for value in node["inputs"].values() if isinstance(value, str) and value in MODELS]
+    return {"Node name for S&R": node["class_type"]} | ({"models": models} if models else {})
+
+
+def ui_graph(name: str, source: Graph, schemas: dict, aspect: float) -> dict:
+    """The graph, titles filled in, with its note and groups; `aspect` is the height of the picture it saves to its width."""
+    graph, nodes, links = source.nodes, {}, []
+    sizes = {
+        node_id: node_size(node, schemas[node["class_type"]], widget_inputs(schemas[node["class_type"]]), aspect)
+        for node_id, node in graph.items()
+    }
+    arrangement = arrange(source, sizes)
+    for order, node_id in enumerate(arrangement.boxes):
+        node, (left, top, width, height) = graph[node_id], arrangement.boxes[node_id]
+        schema = schemas[node["class_type"]]
+        widgets = {name for name, _, _ in widget_inputs(schema)}
+        sockets = [
+            {"name": key, "type": spec[0], "link": None} | ({"widget": {"name": key}} if key in widgets else {})
+            for group in ("required", "optional")
+            for key, spec in schema["input"].get(group, {}).items()
+            if key not in widgets or isinstance(node["inputs"].get(key), list)
+        ]
+        nodes[node_id] = {
+            "id": int(node_id),
+            "type": node["class_type"],
+            "pos": [round(left), round(top) + TITLE],
+            "size": [round(width), round(height) - TITLE],
+            "flags": {},
+            "order": order,
+            "mode": 0,
+            "inputs": sockets,
+            "outputs": [
+                {"name": label, "type": kind, "links": []} for label, kind in zip(schema["output_name"], schema["output"], strict=True)
+            ],
+            "properties": properties(node),
+            "widgets_values": widget_values(node, schema),
+        }
+        if node["_meta"]["title"] != schema["display_name"]:
+            nodes[node_id]["title"] = node["_meta"]["title"]
+    for target, node in graph.items():
+        for slot, entry in enumerate(nodes[target]["inputs"]):
+            if isinstance(value := node["inputs"].get(entry["name"]), list):
+                origin, origin_slot = value
+                entry["link"] = len(links) + 1
+                nodes[origin]["outputs"][origin_slot]["links"].append(entry["link"])
+                links.append([entry["link"], int(origin), origin_slot, int(target), slot, entry["type"]])
+    note_id = max(map(int, graph)) + 1
+    left, top, width, height = map(round, arrangement.note)
+    note = {
+        "id": note_id,
+        "type": "MarkdownNote",
+        "pos": [left, top + TITLE],
+        "size": [width, height - TITLE],
+        "flags": {},
+        "order": len(nodes),
+        "mode": 0,
+        "inputs": [],
+        "outputs": [],
+        "properties": {},
+        "widgets_values": [textwrap.dedent(source.note).strip()],
+    }
+    groups = [
+        {"id": number, "title": title, "bounding": list(map(round, box)), "color": colour, "font_size": 24, "flags": {}}
+        for number, (title, box, colour) in enumerate(arrangement.groups, 1)
+    ]
+    return {
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"comfyui-magicmix/{name}")),
+        "revision": 0,
+        "last_node_id": note_id,
+        "last_link_id": len(links),
+        "nodes": [*nodes.values(), note],
+        "links": links,
+        "groups": groups,
+        "config": {},
+        "extra": {"ds": {key: arrangement.view[key] for key in ("scale", "offset")}},
+        "version": 0.4,
+    }
