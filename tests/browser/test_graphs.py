@@ -17,7 +17,7 @@ def test_a_graph_opens_without_complaint_and_is_the_one_for_the_api(either_page,
         complaints = [said for said in complaints if not ("v1-5-pruned-emaonly-fp16.safetensors" in said and "checkpoints" in said)]
     assert complaints == []
     assert either_page.unknown_nodes() == []
-    assert either_page.errors == []
+    assert [error for error in either_page.errors if "fetching file size" not in error] == []  # of the checkpoint, from the internet
     assert either_page.overlaps() == [] and either_page.strangers() == []
     assert either_page.exported() == api_form(name)
 
