@@ -23,6 +23,7 @@ SHARED = ("server", "browser")
 """Folders whose tests share what is slow to start: all of one run in one process."""
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Sends tests to processes by file, those of a shared folder together."""
     from xdist.scheduler import LoadScopeScheduling

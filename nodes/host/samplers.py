@@ -4,9 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 import comfy.samplers
+import torch
 from torch import Tensor
 
-from ...magicmix_core.checks import check_batch, check_window
+from ...magicmix_core.checks import check_batch, check_finite, check_window
 from ...magicmix_core.inversion import invert
 from ...magicmix_core.layout import Layout
 from ...magicmix_core.mixing import Window, sample_mixed
@@ -44,6 +45,7 @@ class MixingSampler(comfy.samplers.KSAMPLER):
 
     def sample(self, model_wrap, sigmas, extra_args, *args, **kwargs):
         """As the host calls it, but with the executed sigmas only: they count the progress bar's steps."""
+        check_finite("sigmas", sigmas)
         window = self.window(model_wrap.inner_model.model_sampling)
         sigmas = window.executed(sigmas)
         options = extra_args["model_options"]["transformer_options"]
@@ -131,5 +133,12 @@ def _steps_of(plain) -> Callable:
 
 
 def sigmas_of(model, sampler_name: str, scheduler: str, steps: int) -> Tensor:
-    """`[steps + 1]` noise levels as the core KSampler takes them for this sampler (some drop the last but one)."""
-    return comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
+    """`[steps + 1]` noise levels as the core KSampler takes them for this sampler (some drop the last but one).
+
+    Raises ValueError for a scheduler that cannot make them: kl_optimal divides by `steps - 1`.
+    """
+    sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
+    if not torch.isfinite(sigmas).all():
+        came = ", ".join(f"{sigma:g}" for sigma in sigmas)
+        raise ValueError(f"scheduler {scheduler} makes no noise levels for steps {steps}, but {came}: take more steps or another scheduler")
+    return sigmas

@@ -164,6 +164,20 @@ def test_a_schedule_without_a_step_leaves_what_it_was_given(mixed, sigmas, part,
     assert torch.isfinite(mixed(sigmas[:left] if part == "high" else sigmas[len(sigmas) - left :])).all()
 
 
+def test_noise_levels_that_are_not_finite_are_refused(mixed):
+    with pytest.raises(ValueError, match="sigmas must hold finite numbers only, got 1 of 2"):
+        mixed(torch.tensor([NAN, 0.0]))
+
+
+def test_a_scheduler_that_makes_no_levels_for_so_few_steps_is_refused(run, sd15, prompt, latent, sampling):
+    inputs = {"model": sd15, "positive": prompt(1), "latent": latent(), **sampling, "negative": prompt(0), "steps": 1, "refinements": 0}
+    refused = "^scheduler kl_optimal makes no noise levels for steps 1, but nan, 0: take more steps or another scheduler"
+    for node in ("MagicMixLayoutFromPrompt", "MagicMixLayoutInversion"):
+        taken = {entry["id"] for entry in SCHEMAS[node]["inputs"]}
+        with pytest.raises(ValueError, match=refused):
+            run(node, **{name: value for name, value in inputs.items() if name in taken} | {"scheduler": "kl_optimal"})
+
+
 def test_an_input_that_a_node_does_not_have_is_refused_by_its_name(run):
     with pytest.raises(ValueError, match="'model' is no input of this node; it has none"):
         run("MagicMixDemoCheckpoint", model=None)
