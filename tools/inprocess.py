@@ -2,7 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from comfy_server import PACK, comfyui_path
@@ -38,11 +39,17 @@ def start_host(*arguments: str) -> None:
     import utils.install_util  # noqa: F401
 
 
+def _finished(coroutine: Coroutine) -> Any:
+    """What `coroutine` returns; run in a thread of its own, as an open browser holds this one's event loop."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 def load_pack() -> None:
     """Has the host load the pack as it loads any custom node."""
     import nodes
 
-    if not asyncio.run(nodes.load_custom_node(str(PACK))):
+    if not _finished(nodes.load_custom_node(str(PACK))):
         raise RuntimeError("the host could not load the pack")
 
 
@@ -65,7 +72,7 @@ def node_runner() -> Callable[..., tuple]:
 
     import nodes
 
-    asyncio.run(nodes.init_builtin_extra_nodes())
+    _finished(nodes.init_builtin_extra_nodes())
 
     def run(node_id: str, **inputs: Any) -> tuple:
         node = nodes.NODE_CLASS_MAPPINGS[node_id]
