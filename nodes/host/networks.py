@@ -77,12 +77,11 @@ def _lumina_tokens(network: Any, columns: int, places: int) -> Tokens:
     return Tokens(slice(0, columns), slice(first, first + places))
 
 
-def _apart(blocks, itself: str, cross: str, calls: Callable[[Any], tuple[str, ...]] = lambda attention: ("cross",)) -> list[Site]:
-    """Blocks whose modules of these names attend to the picture and to the text; `calls(attention)` are those inside the latter."""
+def _apart(pairs: list[tuple[Any, Any]], calls: Callable[[Any], tuple[str, ...]] = lambda attention: ("cross",)) -> list[Site]:
+    """`pairs` of each block's modules that attend to the picture and to the text; `calls(attention)` are those inside the latter."""
     sites = []
-    for i, block in enumerate(blocks):
-        to_text = getattr(block, cross)
-        sites += [Site(getattr(block, itself), i, ("itself",)), Site(to_text, i, calls(to_text), _later_half(i, len(blocks)))]
+    for i, (itself, cross) in enumerate(pairs):
+        sites += [Site(itself, i, ("itself",)), Site(cross, i, calls(cross), _later_half(i, len(pairs)))]
     return sites
 
 
@@ -108,17 +107,21 @@ FAMILIES: dict[str, Family] = {
     "comfy.ldm.lumina.model.NextDiT": Family("Lumina 2", _lumina_sites, lambda network: network.patch_size, _lumina_tokens),
     "comfy.ldm.wan.model.WanModel": Family(
         "Wan",
-        lambda network: _apart(network.blocks, "self_attn", "cross_attn", _wan_calls),
+        lambda network: _apart([(block.self_attn, block.cross_attn) for block in network.blocks], _wan_calls),
         lambda network: network.patch_size[-1],
         _text_first,
     ),
     "comfy.ldm.cosmos.predict2.MiniTrainDIT": Family(
         "Cosmos Predict 2",
-        lambda network: _apart(network.blocks, "self_attn", "cross_attn"),
+        lambda network: _apart([(block.self_attn, block.cross_attn) for block in network.blocks]),
         lambda network: network.patch_spatial,
         _text_first,
     ),
     "comfy.ldm.lightricks.model.LTXVModel": Family(
-        "LTX Video", lambda network: _apart(network.transformer_blocks, "attn1", "attn2"), lambda network: 1, _text_first, masked=True
+        "LTX Video",
+        lambda network: _apart([(block.attn1, block.attn2) for block in network.transformer_blocks]),
+        lambda network: 1,
+        _text_first,
+        masked=True,
     ),
 }

@@ -27,17 +27,17 @@ class Reader:
     def __init__(self, clip):
         """Raises ValueError for a text encoder whose words are not known."""
         self.clip = clip
-        model, tokenizer = getattr(clip, "cond_stage_model", None), clip.tokenizer
+        model, tokenizers = getattr(clip, "cond_stage_model", None), vars(clip.tokenizer)
         empty = clip.tokenize("", return_word_ids=True)
-        attributes = {name: next(key for key in (name, f"clip_{name}") if hasattr(tokenizer, key)) for name in empty}
-        loaded = [name for name, key in attributes.items() if getattr(model, key, True) is not None]
-        found = {name: Vocabulary(getattr(tokenizer, attributes[name])) for name in loaded}
+        attributes = {name: next(key for key in (name, f"clip_{name}") if key in tokenizers) for name in empty}
+        left_out = {key for key, value in vars(model).items() if value is None} if model is not None else set()
+        found = {name: Vocabulary(tokenizers[key]) for name, key in attributes.items() if key not in left_out}
         self.vocabularies = {name: each for name, each in found.items() if each.marks is not None}
         self.templates = {name: empty[name] for name in self.vocabularies}
         if not self.vocabularies:
             raise ValueError(
                 "clip must be a text encoder whose words are known: CLIP, T5, Qwen, Gemma or another with a vocabulary of words;"
-                f" got {type(tokenizer).__name__}"
+                f" got {type(clip.tokenizer).__name__}"
             )
 
     def chunks(self, text: str, name: str) -> dict[str, list]:

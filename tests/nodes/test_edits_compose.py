@@ -212,5 +212,5 @@ def test_a_layout_of_another_family_is_refused_before_sampling(edit, sample, lay
 def test_a_model_without_cross_attention_is_refused(run, reweight, sample):
     flat = {"model_channels": 32, "num_res_blocks": [1], "channel_mult": [1], "transformer_depth": [0], "transformer_depth_output": [0, 0]}
     model = random_model(comfy.supported_models.SD15, SD15 | flat | {"transformer_depth_middle": -1})
-    with pytest.raises(ValueError, match="model must be a UNet with cross-attention"):
+    with pytest.raises(ValueError, match="model must be one whose words and attention can be steered"):
         sample(*reweight("a lion", "lion:2", model=model))
