@@ -20,7 +20,7 @@ from ...magicmix_core.prompt_to_prompt import EDITS
 from ...magicmix_core.prompts import WordFinder
 from ...magicmix_core.word_choice import chosen_words, followed_words, names_of
 from .prompts import tokenize
-from .samplers import SAMPLERS, SCHEDULERS
+from .samplers import SAMPLERS, SCHEDULERS, check_made
 
 MOST_BYTES = 32_768
 MOST_LETTERS = 5_000
@@ -128,7 +128,7 @@ def _signed(text: str, signs: dict[str, str]) -> str:
 def steps_answer(asked: dict) -> dict:
     """`levels` `[steps + 1]`, or as many as the host makes of these steps, of a schedule as k_max and k_min count them, fractions of the timesteps, for the noise of Stable Diffusion.
 
-    `sampler_name` may be left out, as may `denoise`. Raises ValueError for another schedule than the host's.
+    `sampler_name` may be left out, as may `denoise`. Raises ValueError for another schedule than the host's, and for one that it cannot make.
     """
     steps, scheduler, sampler = (asked.get(name) for name in ("steps", "scheduler", "sampler_name"))
     denoise = asked.get("denoise", 1.0)
@@ -144,6 +144,7 @@ def steps_answer(asked: dict) -> dict:
     sampling = comfy.model_sampling.ModelSamplingDiscrete()
     drops = sampler in comfy.samplers.KSampler.DISCARD_PENULTIMATE_SIGMA_SAMPLERS
     sigmas = comfy.samplers.calculate_sigmas(sampling, scheduler, whole + drops)
+    check_made(sigmas, scheduler, steps)
     if drops:
         sigmas = sigmas[[*range(len(sigmas) - 2), -1]]
     if whole > steps:

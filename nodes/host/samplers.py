@@ -138,7 +138,12 @@ def sigmas_of(model, sampler_name: str, scheduler: str, steps: int) -> Tensor:
     Raises ValueError for a scheduler that cannot make them: kl_optimal divides by `steps - 1`.
     """
     sigmas = comfy.samplers.KSampler(model, steps, model.load_device, sampler_name, scheduler).sigmas
+    check_made(sigmas, scheduler, steps)
+    return sigmas
+
+
+def check_made(sigmas: Tensor, scheduler: str, steps: int) -> None:
+    """Raises ValueError for noise levels that are not finite."""
     if not torch.isfinite(sigmas).all():
         came = ", ".join(f"{sigma:g}" for sigma in sigmas)
         raise ValueError(f"scheduler {scheduler} makes no noise levels for steps {steps}, but {came}: take more steps or another scheduler")
-    return sigmas

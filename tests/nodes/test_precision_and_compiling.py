@@ -23,10 +23,10 @@ def half(request, worded):
 
 
 @pytest.fixture(scope="module")
-def compiled(worded_tiny):
+def compiled(worded):
     """As the host's Torch Compile node makes it, with torch's own operations behind."""
     torch._dynamo.reset()
-    model = worded_tiny.clone()
+    model = worded.clone()
     set_torch_compile_wrapper(model, backend="eager")
     return model
 
@@ -73,10 +73,10 @@ def test_the_source_as_target_is_the_source_in_half_precision(half, edit, layout
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_a_compiled_model_draws_what_it_draws_uncompiled(compiled, worded_tiny, edited, sample, encode, name):
+def test_a_compiled_model_draws_what_it_draws_uncompiled(compiled, worded, edited, sample, encode, name):
     plain = sample(compiled, encode("a lion"))  # compiled without the edit first
-    assert_close(plain, sample(worded_tiny, encode("a lion")))
-    drawn, expected = (sample(*edited(name, model)) for model in (compiled, worded_tiny))
+    assert_close(plain, sample(worded, encode("a lion")))
+    drawn, expected = (sample(*edited(name, model)) for model in (compiled, worded))
     assert_close(drawn, expected)
     assert differs(drawn, plain)
     assert torch.equal(sample(compiled, encode("a lion")), plain)
