@@ -112,11 +112,14 @@ class Layout(Protocol):
     """What a MAGICMIX_LAYOUT socket carries: enough to make a path once the model joins in, when sampling.
 
     `latent` is the layout's picture as a LATENT, in the VAE's scaling. `conditioning` is the CONDITIONING `[[encoding, dict], ...]`
-    that a model followed the path with; empty for a layout that no prompt was drawn for.
+    that a model followed the path with; None for a layout that no prompt was drawn for. `sigmas` `[n + 1]` are the levels that a
+    path was recorded at, None where it was not and is known at every level. `kept` is what edits read of it, where that was kept.
     """
 
     latent: dict
-    conditioning: list
+    conditioning: list | None
+    sigmas: Tensor | None
+    kept: "Kept | None"
 
     @property
     def samples(self) -> Tensor:
@@ -133,6 +136,10 @@ class Layout(Protocol):
 
     def path(self, model, noising: Noising, like: Tensor) -> LayoutPath:
         """The layout's path for `model`, spread over the batch of `like` `[B, C, H, W]`; raises as `check_fits` does."""
+        ...
+
+    def same(self, other: "Layout") -> bool:
+        """Whether `other` is this one, or made again alike: caches may have kept what was made of the first and not the first itself."""
         ...
 
 
@@ -168,20 +175,19 @@ class RecordedLayout:
         self.check_fits(model, like.shape)
         return RecordedPath(self.sigmas, self.latents, noising, like)
 
-
-def check_has_prompt(layout: Layout) -> None:
-    """Raises ValueError for a layout that no prompt was drawn for."""
-    if not isinstance(layout, RecordedLayout):
-        raise ValueError(
-            "layout must come from MagicMix Layout From Prompt or Layout Inversion: noise over a picture has no prompt of its own"
+    def same(self, other: Layout) -> bool:
+        return self is other or (
+            isinstance(other, RecordedLayout)
+            and self.latent_format == other.latent_format
+            and torch.equal(self.sigmas, other.sigmas)
+            and torch.equal(self.latents, other.latents)
         )
 
 
-def same_path(a: Layout, b: RecordedLayout) -> bool:
-    """Whether `a` is `b`, or one made again alike: caches may have kept what was made of the first and not the first itself."""
-    return a is b or (
-        isinstance(a, RecordedLayout)
-        and a.latent_format == b.latent_format
-        and torch.equal(a.sigmas, b.sigmas)
-        and torch.equal(a.latents, b.latents)
-    )
+def check_has_prompt(layout: Layout) -> None:
+    """Raises ValueError for a layout that no prompt was drawn for."""
+    if layout.conditioning is None:
+        raise ValueError(
+            "layout must come from MagicMix Layout From Prompt or Layout Inversion: noise over a picture has no prompt of its own,"
+            " nor have two layouts blended unless prompt, steps and scheduler of both are the same"
+        )

@@ -109,7 +109,7 @@ def record_words(prompt: Prompt, words: str, places: int) -> Recording:
     columns = [prompt.find(word, "words") for word in named]
     if not columns:
         raise ValueError("text must have a word to record, got none")
-    return Recording(prompt.encoding, named, columns, places, _names(prompt))
+    return Recording(prompt.encoding, named, columns, places, prompt.names)
 
 
 def record_concepts(prompt: Prompt, concepts: Sequence[Prompt], places: int) -> Recording:
@@ -125,13 +125,7 @@ def record_concepts(prompt: Prompt, concepts: Sequence[Prompt], places: int) -> 
         if not columns:
             raise ValueError(f"concepts must be words, got {quoted(concept.text)}")
         vectors.append(concept.encoding[:, columns].mean(1))
-    return Recording(prompt.encoding, [each.text for each in concepts], [], places, _names(prompt), torch.stack(vectors, 1))
-
-
-def _names(prompt: Prompt) -> list[str]:
-    """What stands in each column."""
-    texts = {column: word.text for word in prompt.finder.words for column in word.columns}
-    return [texts.get(column, "") for column in range(len(prompt.tokens))]
+    return Recording(prompt.encoding, [each.text for each in concepts], [], places, prompt.names, torch.stack(vectors, 1))
 
 
 class WatchedPrompt(SteeredPrompt):

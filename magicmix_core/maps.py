@@ -48,3 +48,18 @@ def blend_mask(maps: Tensor, height: int, width: int, threshold: float = 0.3) ->
     """
     wide = functional.interpolate(functional.max_pool2d(maps, 3, 1, 1), (height, width), mode="bilinear")
     return (wide > threshold * wide.amax((2, 3), keepdim=True)).any(1, keepdim=True).to(maps)
+
+
+def soft_masks(maps: Tensor, height: int, width: int, threshold: float, soft_edge: int) -> Tensor:
+    """Where each word is: `[n, height, width]` in 0..1 from its map `[n, h, w]`, scaled up and cut at `threshold` of its highest value.
+
+    Around the cut the mask rises over `soft_edge` pixels from 0 to 1, half of them on either side. A map of nothing is nowhere.
+    """
+    scaled = functional.interpolate(maps[:, None], (height, width), mode="bicubic").clamp_min(0)
+    masks = (scaled > threshold * maps.amax((1, 2)).reshape(-1, 1, 1, 1)).to(maps)
+    for length in (-(-soft_edge // 2), soft_edge // 2):  # two means in a row: a slope without corners, as wide as both together
+        if length > 1:
+            before = length // 2
+            wide = functional.pad(masks, [before, length - 1 - before] * 2, mode="replicate")
+            masks = functional.avg_pool2d(wide, length, 1)
+    return masks[:, 0].clamp(0, 1)

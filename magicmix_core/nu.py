@@ -1,7 +1,8 @@
-"""The interpolation weight nu: over the mixing window (schedule), over the picture (map) and over the batch (rows)."""
+"""The interpolation weight nu: over the mixing window (schedule), over the noise levels (curve), over the picture (map) and the batch (rows)."""
 
 import math
-from collections.abc import Callable
+from bisect import bisect
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .checks import check_range
+from .wording import quoted
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda progress: 0.0,
@@ -55,30 +57,70 @@ class Nu:
 
 
 @dataclass(frozen=True)
-class BlendedNu:
-    """`nu` where the picture may change and 0, the layout, elsewhere: Prompt-to-Prompt's local blend as a nu map.
+class NuCurve:
+    """nu over the noise levels: `points` (K, nu) with rising K, straight lines between them, the outer ones' nu beyond.
 
-    `mask(latent)` says where, as 0 or 1 that broadcasts against the latent, or None while it may change everywhere.
+    K is a fraction of the training timesteps, as `k_max` is: 1 for pure noise, 0 for none.
     """
 
-    nu: Nu
-    mask: Callable[[Tensor], Tensor | None]
-    keeps_content = False
+    points: tuple[tuple[float, float], ...]
+    rows = 1
 
     @property
-    def rows(self) -> int:
-        return self.nu.rows
+    def keeps_content(self) -> bool:
+        return all(nu == 1 for _, nu in self.points)
+
+    def over(self, levels: Sequence[float]) -> "SteppedNu":
+        """nu for mixed steps that start at these levels K."""
+        return SteppedNu(tuple(map(self.at, levels)))
+
+    def at(self, level: float) -> float:
+        above = bisect(self.points, level, key=lambda point: point[0])
+        if above in (0, len(self.points)):
+            return self.points[max(above - 1, 0)][1]
+        (low, nu_low), (high, nu_high) = self.points[above - 1 : above + 1]
+        return nu_low + (nu_high - nu_low) * (level - low) / (high - low)
+
+
+@dataclass(frozen=True)
+class SteppedNu:
+    """One nu for each mixed step."""
+
+    values: tuple[float, ...]
+    rows = 1
+
+    @property
+    def keeps_content(self) -> bool:
+        return all(nu == 1 for nu in self.values)
 
     def at(self, progress: float, like: Tensor) -> Tensor:
-        mask, nu = self.mask(like), self.nu.at(progress, like)
-        return nu if mask is None else nu * mask
+        return torch.full([1] * like.ndim, self.values[round(progress * len(self.values))]).to(like)
 
 
-def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.Size) -> Nu:
-    """nu over a window, for latents whose last two lengths are `latent_size`; a map `[b, H, W]` of any size replaces `nu`.
+@dataclass(frozen=True)
+class ShapedNu:
+    """`nu` as words of the prompts shape it in the run: `shape(nu, latent)` is what becomes of it, and broadcasts against the latent."""
 
-    Raises ValueError naming `nu_map`.
+    nu: Nu | SteppedNu
+    shape: Callable[[Tensor, Tensor], Tensor]
+    keeps_content = False
+
+    def at(self, progress: float, like: Tensor) -> Tensor:
+        return self.shape(self.nu.at(progress, like), like)
+
+
+def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.Size, curve: str = "") -> Nu | NuCurve:
+    """nu over a window, for latents whose last two lengths are `latent_size`; a map `[b, H, W]` of any size replaces `nu`, and so do the
+    points of a `curve`, which goes with neither a map nor a schedule.
+
+    Raises ValueError naming `nu_map` or `nu_curve`.
     """
+    if curve.strip():
+        if nu_map is not None:
+            raise ValueError("nu_curve must be empty where nu_map is connected: nu comes either from places or from noise levels")
+        if schedule != "constant":
+            raise ValueError(f"nu_curve must be empty where nu_schedule is {schedule}: set nu_schedule to constant, the curve says all")
+        return read_curve(curve)
     if nu_map is None:
         return Nu(torch.full((1, 1, 1, 1), nu), schedule)
     rows = nu_map.reshape(-1, 1, *nu_map.shape[-2:]).float()
@@ -87,3 +129,21 @@ def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.
     scaled = interpolate(rows, latent_size, mode="bilinear", antialias=True)
     # Clamped, since interpolating leaves a constant map constant only up to rounding.
     return Nu(scaled.clamp(rows.amin((2, 3), True), rows.amax((2, 3), True)), schedule)
+
+
+def read_curve(text: str) -> NuCurve:
+    """Points as `1:0.9, 0.6:0.5` (noise level : nu), in any order. Raises ValueError naming `nu_curve`."""
+    points = {}
+    for entry in filter(None, map(str.strip, text.replace("\n", ",").split(","))):
+        try:
+            level, nu = map(float, entry.split(":"))
+        except ValueError:
+            raise ValueError(f"nu_curve must be points as in 1:0.9, 0.6:0.5 (noise level : nu), got {quoted(entry)}") from None
+        check_range("nu_curve: a noise level", level, 0, 1)
+        check_range("nu_curve: nu", nu, 0, 1)
+        if level in points:
+            raise ValueError(f"nu_curve must say one nu for a noise level, got two for {level:g}")
+        points[level] = nu
+    if not points:
+        raise ValueError(f"nu_curve must hold a point at least, as 0.6:0.5, got {quoted(text)}")
+    return NuCurve(tuple(sorted(points.items())))

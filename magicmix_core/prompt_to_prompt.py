@@ -107,21 +107,21 @@ class EditedPrompt(SteeredPrompt):
 
     def __init__(self, edit: PromptToPrompt, start: int, width: int, drawing: Drawing):
         beyond = (start, width - start - len(edit.cross_until))
-        self.edit, self.width, self.drawing, self.mixes = edit, width, drawing, any(edit.blend)
-        self.draws_maps = self.mixes
+        self.edit, self.width, self.drawing, self.draws_maps = edit, width, drawing, any(edit.blend)
+        self.mixes = "local_blend" if self.draws_maps else ""
         source = drawing.columns(len(edit.mapping))
         self._mapping = pad(edit.mapping, (*beyond, source.start, 0))
         self._cross_until = pad(edit.cross_until, beyond)
         self._shares = sorted(set(edit.cross_until.tolist()) - {0.0})
         self.until = max([edit.self_until, *self._shares])
-        self.kinds = frozenset({"cross", "itself"} | ({"watch"} if self.mixes else set()))
-        self.reads = Reads(cross=self.mixes or bool(self._shares), few_places=edit.self_until > 0)
+        self.kinds = frozenset({"cross", "itself"} | ({"watch"} if self.draws_maps else set()))
+        self.reads = Reads(cross=self.draws_maps or bool(self._shares), few_places=edit.self_until > 0)
         self._blend_level = nearest_level(drawing.levels, *drawing.size, drawing.few_places)
         self._blend = [Indicators([list(columns)]) for columns in (edit.blend[0], [start + column for column in edit.blend[1]])]
         self._maps, self._placed = MapStore(), Placed()
 
     def acts(self, before: Before) -> bool:
-        return self.mixes or before(self.until)
+        return self.draws_maps or before(self.until)
 
     def needs(self, before: Before) -> Source | None:
         return self.edit.source if self.acts(before) else None

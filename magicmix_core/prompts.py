@@ -90,14 +90,17 @@ class WordFinder:
                 found.update(range(start, start + len(wanted)))
         return found
 
-    def find(self, phrase: Sequence[Token], name: str) -> list[int]:
-        """The columns of every occurrence of `phrase`. Raises ValueError that lists the prompt's words when there is none."""
+    def find(self, phrase: Sequence[Token], word: str, name: str) -> list[int]:
+        """The columns of every occurrence of `phrase`, which the input `name` has as `word`.
+
+        Raises ValueError that lists the prompt's words when there is none.
+        """
         found = self.occurrences(phrase)
         if not found:
             known = list(dict.fromkeys(word.text for word in self.words))
             there = ", ".join(map(cut, known[:MOST_LISTED])) or "none, it is empty"
             there += f" and {len(known) - MOST_LISTED} more" if len(known) > MOST_LISTED else ""
-            raise ValueError(f"{quoted(name)} is not a word of the prompt; its words are: {there}")
+            raise ValueError(f"{name}: {quoted(word)} is not a word of the prompt; its words are: {there}")
         return found
 
 
@@ -145,13 +148,19 @@ class Prompt:
     def finder(self) -> WordFinder:
         return WordFinder(self.tokens)
 
+    @cached_property
+    def names(self) -> list[str]:
+        """The word that stands in each column; empty where none does."""
+        texts = {column: word.text for word in self.finder.words for column in word.columns}
+        return [texts.get(column, "") for column in range(len(self.tokens))]
+
     def occurrences(self, word: str, name: str) -> list[int]:
         """The columns of `word`, which the input `name` gives, wherever it occurs; empty where it does not."""
         return self.finder.occurrences(self.tokenize(word, name))
 
     def find(self, word: str, name: str) -> list[int]:
         """The same. Raises ValueError where it does not occur."""
-        return self.finder.find(self.tokenize(word, name), word)
+        return self.finder.find(self.tokenize(word, name), word, name)
 
     def values(self, words: str, name: str, default: float, elsewhere: float) -> Tensor:
         """`[W]`: the number that `words`, the input `name`, gives to each column; `default` for words without one, `elsewhere` for all others.

@@ -15,7 +15,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .layout import RecordedLayout
+from .layout import Layout
 from .maps import MapStore
 
 Before = Callable[[float], bool]
@@ -37,7 +37,7 @@ class Source:
     `conditioning` is the prompt's entry `[encoding, dict]` of a CONDITIONING; None where any will do that others see this layout with.
     """
 
-    layout: RecordedLayout
+    layout: Layout
     conditioning: list | None = None
 
 
@@ -147,8 +147,8 @@ class SteeredPrompt:
     or at concepts, which takes a call of its own."""
     reads = Reads()
     """What it takes from its source."""
-    mixes = False
-    """Whether it needs a sampler that mixes a layout in, for its `mask`."""
+    mixes = ""
+    """The input for which it needs a sampler that mixes a layout in, to shape its nu; empty for none."""
     vectors: Tensor | None = None
     """Of concepts, `[1, n, C]`, that are appended to its encoding in a call of their own."""
     width = 0
@@ -197,6 +197,10 @@ class SteeredPrompt:
     def mask(self, like: Tensor, before: Before) -> Tensor | None:
         """Where the latent `like` may change so far, 0 to 1 and broadcasting against it; None where it may everywhere."""
         return None
+
+    def nu(self, nu: Tensor, like: Tensor) -> Tensor:
+        """What the sampler's `nu` becomes at each place of the latent `like`, against which both broadcast."""
+        return nu
 
 
 class Steering:

@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .combined_layouts import MagicMixLayoutBlend, MagicMixLayoutTransform
 from .demo import MagicMixDemoCheckpoint
 from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
 from .maps import CrossAttnMaps, CrossAttnRecord
@@ -10,6 +11,7 @@ from .plug_and_play import PlugAndPlayFeatures
 from .prompt_to_prompt import PromptToPrompt
 from .prompts import CrossAttnReweight, PromptTokens
 from .sweeps import ContactSheet, ValueGrid
+from .word_nus import MagicMixNuWords
 
 
 class MagicMixExtension(ComfyExtension):
@@ -18,8 +20,11 @@ class MagicMixExtension(ComfyExtension):
             MagicMixLayoutNoise,
             MagicMixLayoutFromPrompt,
             MagicMixLayoutInversion,
+            MagicMixLayoutBlend,
+            MagicMixLayoutTransform,
             MagicMixKSampler,
             MagicMixSampler,
+            MagicMixNuWords,
             CrossAttnReweight,
             PromptToPrompt,
             PlugAndPlayFeatures,

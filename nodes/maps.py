@@ -6,6 +6,7 @@ from PIL import ImageColor
 
 from ..magicmix_core.checks import check_finite
 from ..magicmix_core.map_recording import RESOLUTIONS, Recording, record_concepts, record_words
+from ..magicmix_core.maps import soft_masks
 from .host.graph import place_of
 from .host.prompts import read_prompt
 from .host.steered_run import steer
@@ -96,18 +97,49 @@ class CrossAttnMaps(io.ComfyNode):
                     optional=True,
                     tooltip="The sampler's latent that the pictures were decoded from. Only needed where the graph alone does not tell which run drew them, as behind a node that sorts or merges pictures.",
                 ),
+                io.Float.Input(
+                    "threshold",
+                    default=0.3,
+                    min=0.0,
+                    max=0.95,
+                    step=0.05,
+                    optional=True,
+                    tooltip="For the masks: how strong the map must be at a place, as a share of its strongest, for the word to be there. Higher = a smaller mask.",
+                ),
+                io.Int.Input(
+                    "soft_edge",
+                    default=0,
+                    min=0,
+                    max=512,
+                    optional=True,
+                    tooltip="For the masks: over how many pixels their edges fade. 0 = hard edges.",
+                ),
             ],
             outputs=[
                 io.Image.Output(
                     "overlays", display_name="image", tooltip="A picture for each word, for the first of the batch, then for the next."
-                )
+                ),
+                io.Mask.Output(
+                    "masks",
+                    display_name="mask",
+                    tooltip="Where each word is, white, of the pictures' size and in the same order: for a nu map, an inpaint mask or a conditioning mask. Record one word to get its mask alone.",
+                ),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],
         )
 
     @classmethod
     @checked
-    def execute(cls, recording: Recording, images: torch.Tensor, opacity: float, legend: bool, latent: dict | None = None) -> io.NodeOutput:
+    def execute(
+        cls,
+        recording: Recording,
+        images: torch.Tensor,
+        opacity: float,
+        legend: bool,
+        latent: dict | None = None,
+        threshold: float = 0.3,
+        soft_edge: int = 0,
+    ) -> io.NodeOutput:
         maps = recording.maps_of_latents(latent["samples"]) if latent else maps_of_pictures(recording, *place_of(cls))
         check_finite("recording", maps)
         if len(maps) != len(images):
@@ -119,7 +151,8 @@ class CrossAttnMaps(io.ComfyNode):
         ]
         looked_at = getattr(cls, "hidden", None) is not None  # by a page, where the host executes a graph
         shown = {"magicmix_maps": [_for_the_page(cls, images, maps, recording.words)]} if looked_at else None
-        return io.NodeOutput(torch.stack(overlays), ui=shown)
+        masks = soft_masks(maps.flatten(0, 1), *images.shape[1:3], threshold, soft_edge)
+        return io.NodeOutput(torch.stack(overlays), masks, ui=shown)
 
 
 def _for_the_page(node, images: torch.Tensor, maps: torch.Tensor, words: list[str]) -> dict:

@@ -53,6 +53,12 @@ def _optional_mixing_inputs() -> list[io.Input]:
             optional=True,
             tooltip="Give the mixed noise back the strength it loses when content and layout carry different noise: sharper with stochastic samplers or independent noise. Not part of the paper.",
         ),
+        io.String.Input(
+            "nu_curve",
+            default="",
+            optional=True,
+            tooltip="nu over the noise levels, instead of nu and nu_schedule, as points 'noise level : nu': 0.6:0.5, 0.3:0.9 rises from 0.5 at k 0.6 to 0.9 at k 0.3. Straight lines between the points, constant beyond them. Empty = off.",
+        ),
     ]
 
 
@@ -102,9 +108,10 @@ class MagicMixKSampler(io.ComfyNode):
         nu_map=None,
         nu_schedule="constant",
         restore_variance=False,
+        nu_curve="",
     ) -> io.NodeOutput:
         sigmas = sigmas_of(model, sampler_name, scheduler, steps)
-        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
+        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:], nu_curve)
         sampler = MixingSampler(plain_sampler(sampler_name), layout, weights, k_max, k_min, restore_variance)
         return io.NodeOutput(mix_layout(model, sampler, sigmas, seed, cfg, positive, negative))
 
@@ -135,6 +142,8 @@ class MagicMixSampler(io.ComfyNode):
 
     @classmethod
     @checked
-    def execute(cls, sampler, layout, nu, k_max, k_min, nu_map=None, nu_schedule="constant", restore_variance=False) -> io.NodeOutput:
-        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:])
+    def execute(
+        cls, sampler, layout, nu, k_max, k_min, nu_map=None, nu_schedule="constant", restore_variance=False, nu_curve=""
+    ) -> io.NodeOutput:
+        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:], nu_curve)
         return io.NodeOutput(MixingSampler(sampler, layout, weights, k_max, k_min, restore_variance))

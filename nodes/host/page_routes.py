@@ -25,7 +25,7 @@ from .samplers import SAMPLERS, SCHEDULERS, check_made
 MOST_BYTES = 32_768
 MOST_LETTERS = 5_000
 MOST_STEPS = 1_000
-FIELDS = ("words", "local_blend", "word_steps")
+FIELDS = ("words", "local_blend", "word_steps", "nu_words")
 EMBEDDING = r"(?<![^\s(])embedding:[^\s,():]+"
 SIGNS = range(0x2800, 0x2900)  # Braille: each a word of its own to CLIP
 

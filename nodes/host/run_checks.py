@@ -3,7 +3,6 @@
 from torch import Tensor
 
 from ...magicmix_core.encodings import first_difference
-from ...magicmix_core.layout import same_path
 from ...magicmix_core.steering import SteeredPrompt, Steering
 from .samplers import MixingSampler
 from .source_rows import SourceRows
@@ -40,10 +39,11 @@ def check_is_met(run) -> None:
 def check_sampler(run, sampler, sigmas: Tensor) -> None:
     """Refuses a sampler that cannot do what the prompts need; notes what keeps them from being steered as they are meant to."""
     mixing = sampler if isinstance(sampler, MixingSampler) else None
-    if run.mixes:
-        if mixing is None:
-            raise ValueError("local_blend needs the MagicMix Interpolating KSampler or the MagicMix Sampler, with the same layout")
-        if not all(same_path(mixing.layout, source.layout) for source in map(run.source_of, run.mixes)):
+    if run.mixes and mixing is None:
+        same = ", with the same layout" if run.blends else ""
+        raise ValueError(f"{run.mixes[0].mixes} needs the MagicMix Interpolating KSampler or the MagicMix Sampler{same}")
+    if run.blends:
+        if not all(mixing.layout.same(source.layout) for source in run.blends):
             raise ValueError("layout of the MagicMix sampler must be the one of Prompt-to-Prompt where local_blend is used, got another")
         if mixing.k_max < 1 or mixing.k_min > 0:
             run.notes.add(
@@ -82,7 +82,7 @@ def _starts_beside(run, source: SourceRows, x: Tensor, sigma: float) -> bool:
 
 
 def _where_the_text_differs(run, way: Steering) -> str:
-    """The refusal of a run whose prompts are not the recorded one."""
+    """The refusal of a run whose prompts are not the watched one."""
     contexts = [
         each["cross_attn"]
         for kind, conds in run.guider.conds.items()
@@ -93,7 +93,7 @@ def _where_the_text_differs(run, way: Steering) -> str:
     same = max((first_difference(way.encoding, context) for context in contexts), default=len(way.names))
     word = way.names[same] if same < len(way.names) else ""
     return (
-        "model: its recorded text must be the prompt that is sampled, encoded by the same clip: no prompt of this run is the recorded one"
+        "model: the watched text must be the prompt that is sampled, encoded by the same clip: no prompt of this run is the one that is watched"
         + (f"; the nearest differs from {word!r} on" if word else "")
         + f" ({CHOSEN_ANEW})"
     )

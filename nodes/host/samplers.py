@@ -11,20 +11,31 @@ from ...magicmix_core.checks import check_batch, check_finite, check_window
 from ...magicmix_core.inversion import invert
 from ...magicmix_core.layout import Layout
 from ...magicmix_core.mixing import Window, sample_mixed
-from ...magicmix_core.nu import BlendedNu, Nu
+from ...magicmix_core.nu import Nu, NuCurve, ShapedNu, SteppedNu
 from ...magicmix_core.recording import sample_recorded
 from .carrying import KEY, carried_by
 from .node_text import notes_of
 
 SAMPLERS = comfy.samplers.SAMPLER_NAMES
 SCHEDULERS = comfy.samplers.SCHEDULER_NAMES
+HALVINGS = 20
+"""Finds a noise level among a model's to a millionth."""
 plain_sampler = comfy.samplers.sampler_object
 
 
 class MixingSampler(comfy.samplers.KSAMPLER):
     """A SAMPLER that runs the `plain` one from the layout at K_max, mixed with the layout down to K_min (MagicMix, arXiv 2210.16056)."""
 
-    def __init__(self, plain, layout: Layout, nu: Nu | BlendedNu, k_max: float, k_min: float, restore_variance: bool = False):
+    def __init__(
+        self,
+        plain,
+        layout: Layout,
+        nu: Nu | NuCurve,
+        k_max: float,
+        k_min: float,
+        restore_variance: bool = False,
+        shape: Callable[[Tensor, Tensor], Tensor] | None = None,
+    ):
         """Raises ValueError naming the wrong input: a sampler without steps to mix between, k_min above k_max."""
         check_window(k_max, k_min)
         if isinstance(plain, MixingSampler):
@@ -33,11 +44,16 @@ class MixingSampler(comfy.samplers.KSAMPLER):
             raise ValueError(f"sampler must work step by step, as those of KSamplerSelect do; got {type(plain).__name__}")
         super().__init__(self.sample_steps, inpaint_options=plain.inpaint_options)
         self.plain, self.layout, self.nu, self.restore_variance = plain, layout, nu, restore_variance
-        self.k_max, self.k_min = k_max, k_min
+        self.k_max, self.k_min, self.shape = k_max, k_min, shape
 
-    def with_mask(self, mask: Callable[[Tensor], Tensor | None]) -> "MixingSampler":
-        """The same, but the layout stays where `mask(latent)` is 0."""
-        return MixingSampler(self.plain, self.layout, BlendedNu(self.nu, mask), self.k_max, self.k_min, self.restore_variance)
+    def shaped(self, shape: Callable[[Tensor, Tensor], Tensor]) -> "MixingSampler":
+        """The same, with nu as `shape(nu, latent)` makes it in the run."""
+        return MixingSampler(self.plain, self.layout, self.nu, self.k_max, self.k_min, self.restore_variance, shape)
+
+    @property
+    def keeps_content(self) -> bool:
+        """Whether nothing would be mixed."""
+        return self.nu.keeps_content and self.shape is None
 
     def window(self, model_sampling) -> Window:
         """K counts on the training-timestep axis, so that every scheduler means the same by it."""
@@ -49,7 +65,7 @@ class MixingSampler(comfy.samplers.KSAMPLER):
         window = self.window(model_wrap.inner_model.model_sampling)
         sigmas = window.executed(sigmas)
         options = extra_args["model_options"]["transformer_options"]
-        if self.k_max > self.k_min and not self.nu.keeps_content and window.mixed_steps(sigmas) == 0:
+        if self.k_max > self.k_min and not self.keeps_content and window.mixed_steps(sigmas) == 0:
             notes_of(options).add(
                 f"no step lies between k_max {self.k_max:g} and k_min {self.k_min:g}, so nothing is mixed: take more steps or a wider window"
             )
@@ -70,18 +86,26 @@ class MixingSampler(comfy.samplers.KSAMPLER):
             return model_sampling.noise_scaling(sigma, eps, x0, self.max_denoise(model_wrap, [sigma]))
 
         check_batch("nu_map", self.nu.rows, x.shape[0])
+        window = self.window(model_sampling)
         return sample_mixed(
             _steps_of(self.plain),
             model,
             self.layout.path(model_wrap.inner_model, noising, like=x),
             sigmas,
-            self.window(model_sampling),
-            self.nu,
+            window,
+            self._nu(model_sampling, sigmas[: window.mixed_steps(sigmas)]),
             restore=noising if self.restore_variance else None,
             extra_args=extra_args,
             callback=callback,
             disable=disable,
         )
+
+    def _nu(self, model_sampling, sigmas: Tensor) -> Nu | SteppedNu | ShapedNu:
+        """nu for a run whose mixed steps start at these `sigmas`."""
+        nu = self.nu
+        if isinstance(nu, NuCurve):
+            nu = nu.over([_level(model_sampling, sigma) for sigma in sigmas.tolist()])
+        return nu if self.shape is None else ShapedNu(nu, self.shape)
 
 
 class RecordingSampler(comfy.samplers.KSAMPLER):
@@ -125,6 +149,15 @@ class ReadingSampler(comfy.samplers.Sampler):
             if callback is not None:
                 callback(i, denoised, x, len(sigmas) - 1)
         return latent_image
+
+
+def _level(model_sampling, sigma: float) -> float:
+    """The fraction K of the training timesteps at which a model's noise level is `sigma`."""
+    low, high = 0.0, 1.0
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if model_sampling.percent_to_sigma(1 - middle) < sigma else (low, middle)
+    return (low + high) / 2
 
 
 def _steps_of(plain) -> Callable:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...magicmix_core.encodings import alike
 from ...magicmix_core.kept import Kept
-from ...magicmix_core.layout import LayoutPath, RecordedLayout, same_path
+from ...magicmix_core.layout import Layout, LayoutPath
 from ...magicmix_core.placed import Placed
 from ...magicmix_core.steered_attention import Call
 from ...magicmix_core.steering import Reads, Source
@@ -29,7 +29,7 @@ def as_a_source(conditioning: list) -> list:
 class SourceRows:
     """The rows of one layout path: `count` of them, one for each picture of the layout."""
 
-    def __init__(self, guider, layout: RecordedLayout, conditioning: list, key: str):
+    def __init__(self, guider, layout: Layout, conditioning: list, key: str):
         """Has the host prepare `conditioning` `[tensor, dict]` under `key` along with the run's own."""
         guider.conds[key] = comfy.sampler_helpers.convert_cond([as_a_source(conditioning)])
         self.guider, self.layout, self.key, self.context = guider, layout, key, conditioning[0]
@@ -38,7 +38,7 @@ class SourceRows:
 
     def serves(self, source: Source) -> bool:
         """Whether a source is this layout, seen with this prompt or with any."""
-        return same_path(self.layout, source.layout) and (source.conditioning is None or alike(self.context, source.conditioning[0]))
+        return self.layout.same(source.layout) and (source.conditioning is None or alike(self.context, source.conditioning[0]))
 
     def kept(self, reads: Reads) -> Kept | None:
         """What is kept of the layout, if that is all that is read of it, seen with this prompt."""

@@ -45,7 +45,7 @@ def sample_steered(executor, noise: Tensor, latent_image: Tensor, sampler, sigma
     if run.prompts:
         run.install(guider.model_options)
     if run.mixes:
-        sampler = sampler.with_mask(run.mask)
+        sampler = sampler.shaped(run.nu)
     result = executor(noise, latent_image, sampler, sigmas, *args, **kwargs)
     for way in run.met:
         way.finish(run.drawing, result, origin_here())
@@ -114,6 +114,11 @@ class SteeredRun:
     def mixes(self) -> list[SteeredPrompt]:
         """Those prompts that need a sampler which mixes a layout in."""
         return [each for each in self.all_prompts() if each.mixes]
+
+    @property
+    def blends(self) -> list[Source]:
+        """The sources of those that hold the rest of the picture to the layout."""
+        return [source for each in self.mixes if (source := self.source_of(each)) is not None]
 
     @property
     def rows(self) -> int:
@@ -185,10 +190,12 @@ class SteeredRun:
         store = self._stores[source]
         return store and store.at(sigma)
 
-    def mask(self, like: Tensor) -> Tensor | None:
-        """Where the picture may change so far, for the latent `like`, 0 to 1; None as long as it may everywhere."""
+    def nu(self, nu: Tensor, like: Tensor) -> Tensor:
+        """What the prompts make of the sampler's `nu` for the latent `like`; 0, the layout, where none of them lets the picture change."""
+        for each in self.all_prompts():
+            nu = each.nu(nu, like)
         masks = [mask for each in self.all_prompts() if (mask := each.mask(like, lambda share: self.before(share, self.sigma))) is not None]
-        return torch.stack(masks).amax(0) if masks else None
+        return nu * torch.stack(masks).amax(0) if masks else nu
 
     def prepare_sampling(self, executor, model, noise_shape: torch.Size, conds: dict, model_options: dict | None = None):
         """Has the host make room for the rows of the sources too (a wrapper of its `prepare_sampling`)."""

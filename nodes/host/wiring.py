@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from comfy_execution.utils import get_executing_context
 
 from ...magicmix_core.encodings import first_difference
-from ...magicmix_core.layout import RecordedLayout
+from ...magicmix_core.layout import Layout
 from ...magicmix_core.prompts import Prompt
 from .graph import links_of, name_of, output_type, running_graph, upstream
 
@@ -43,7 +43,7 @@ def half_connected_here() -> str:
     return "\n".join(half_connected(running_graph(context.prompt_id), context.node_id)) if context else ""
 
 
-def unlike_the_layout(source: Prompt, layout: RecordedLayout) -> list[str]:
+def unlike_the_layout(source: Prompt, layout: Layout) -> list[str]:
     """Whether `source` is another prompt than the one the layout was made with."""
     same = max((first_difference(source.encoding, context) for context, _ in layout.conditioning), default=0)
     if same == source.encoding.shape[1]:

@@ -35,7 +35,11 @@ def test_a_missing_link_is_named(either_page, workflow, said):
     ("name", "changes", "message"),
     [
         ("image_text", {"k_max": 0.6, "k_min": 0.9}, "MagicMixKSampler\n\nk_min must not be above k_max, got k_min 0.9 and k_max 0.6"),
-        ("reweight_sheet", {"words": "tea"}, "CrossAttnReweight\n\n'tea' is not a word of the prompt; its words are: a, cup, of, coffee"),
+        (
+            "reweight_sheet",
+            {"words": "tea"},
+            "CrossAttnReweight\n\nwords: 'tea' is not a word of the prompt; its words are: a, cup, of, coffee",
+        ),
     ],
     ids=["k_min", "words"],
 )

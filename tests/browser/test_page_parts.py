@@ -8,6 +8,7 @@ import pytest
 from comfy_page import ComfyPage
 from playwright.sync_api import Locator, expect
 
+from magicmix_core.nu import read_curve
 from magicmix_core.prompts import parse_words
 
 JS = "/extensions/magicmix/js"
@@ -170,6 +171,26 @@ def test_the_strip_counts_as_the_tests_of_the_samplers_do(page, opened):
         mixed = sum(level > k_min for level in levels[skipped:-1])
         assert (count["skipped"], count["mixed"], count["free"]) == (skipped, mixed, len(levels) - 1 - skipped - mixed)
         assert count["nus"] == [0.5 + 0.5 * step / mixed for step in range(mixed)]
+
+
+def test_the_strip_follows_a_curve_as_the_samplers_do(page):
+    levels = [0.9, 0.6, 0.45, 0.3, 0.1, 0]
+    curves = ["0.6:0.2, 0.3:0.8", "0.5:0.7", "1:1, 0:1", "0.6", "0.5:0.1, 0.50:0.2", "2:0.5", "0.5:nan", ":0.5", " , "]
+    drawn = page.page.evaluate(
+        f"""async ([levels, curves]) => {{
+            const {{ countSteps, readCurve }} = await import('{JS}/schedule.js')
+            const window = {{ k_max: 0.9, k_min: 0.2, nu: 0.5, nu_schedule: 'constant' }}
+            return curves.map(readCurve).map((curve) => curve && countSteps(levels, {{ ...window, curve }}).nus)
+        }}""",
+        [levels, curves],
+    )
+    for text, nus in zip(curves, drawn, strict=True):
+        try:
+            curve = read_curve(text)
+        except ValueError:
+            assert nus is None, text
+        else:
+            assert nus == pytest.approx([] if curve.keeps_content else [curve.at(level) for level in levels[:4]]), text
 
 
 def test_the_strip_shows_the_steps_that_run(either_page, workflow, keep):

@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from magicmix_core.attention import Indicators, edit_operands, scale_columns, shared_attention, word_maps
-from magicmix_core.maps import MapStore, blend_mask, nearest_level
+from magicmix_core.maps import MapStore, blend_mask, nearest_level, soft_masks
 
 HEADS, SIZE, PLACES, WIDTH = 3, 5, 12, 7
 
@@ -107,6 +107,24 @@ def test_the_level_nearest_to_the_wanted_number_of_places_is_taken():
 
 def test_odd_sizes_are_halved_as_the_unet_halves_them():
     assert nearest_level((0, 1, 2), 13, 9, 7 * 5) == 1 and nearest_level((0, 1, 2), 13, 9, 4 * 3) == 2
+
+
+def test_a_mask_is_where_a_map_is_strong():
+    maps = torch.zeros(2, 8, 8)
+    maps[0, :, 4:] = 0.5
+    hard = soft_masks(maps, 64, 32, 0.3, 0)
+    assert hard.shape == (2, 64, 32) and set(hard[0].unique().tolist()) == {0.0, 1.0}
+    assert (hard[0, :, :14] == 0).all() and (hard[0, :, 18:] == 1).all() and (hard[1] == 0).all()
+    assert torch.equal(soft_masks(maps * 1e-6, 64, 32, 0.3, 0), hard)
+
+
+@pytest.mark.parametrize("soft_edge", [1, 2, 7, 8, 200])
+def test_a_soft_edge_fades_over_so_many_pixels_and_stays_where_it_is(soft_edge):
+    maps = torch.zeros(1, 16, 16)
+    maps[..., 8:] = 1.0
+    row = soft_masks(maps, 64, 256, 0.5, soft_edge)[0, 30]
+    assert (row.diff() >= 0).all() and float(row.sum()) == pytest.approx(128, abs=1)
+    assert abs(int(((row > 0) & (row < 1)).sum()) - soft_edge) <= 2
 
 
 def test_a_blend_mask_is_where_any_word_is():

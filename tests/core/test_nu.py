@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicmix_core.nu import SCHEDULES, Nu
+from magicmix_core.nu import SCHEDULES, Nu, NuCurve, make_nu, read_curve
 
 LATENT = torch.zeros(2, 4, 6, 6)
 
@@ -54,3 +54,47 @@ def test_only_ones_everywhere_keep_the_content():
     almost = torch.ones(1, 1, 4, 4)
     almost[0, 0, 2, 2] = 0.99
     assert not Nu(almost).keeps_content
+
+
+def test_a_curve_goes_straight_between_its_points_and_on_beyond_them():
+    curve = read_curve("0.6:0.5, 0.2 : 1\n1:0")
+    assert [curve.at(k) for k in (1.0, 0.8, 0.6, 0.4, 0.2, 0.0)] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1])
+
+
+@given(nu=st.floats(0, 1, width=32))
+def test_a_curve_of_one_point_is_that_nu_to_the_bit(nu):
+    stepped = NuCurve(((0.5, nu),)).over([0.6, 0.5, 0.4])
+    assert all(torch.equal(stepped.at(i / 3, LATENT), Nu(scalar(nu)).at(i / 3, LATENT)) for i in range(3))
+    assert stepped.keeps_content == (nu == 1)
+
+
+def test_each_mixed_step_has_the_nu_of_its_level():
+    levels = [0.9 - i / 100 for i in range(49)]
+    curve = read_curve("1:0.1, 0:0.9")
+    stepped = curve.over(levels)
+    assert [float(stepped.at(i / 49, LATENT)) for i in range(49)] == pytest.approx([curve.at(level) for level in levels])
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("0.6", "nu_curve must be points as in 1:0.9, 0.6:0.5 .noise level : nu., got '0.6'"),
+        ("0.6:half", "nu_curve must be points"),
+        ("0.6:0.5:1", "nu_curve must be points"),
+        ("2:0.5", r"nu_curve: a noise level must lie in \[0, 1\], got 2"),
+        ("0.5:nan", r"nu_curve: nu must lie in \[0, 1\], got nan"),
+        ("0.5:0.1, 0.50:0.2", "nu_curve must say one nu for a noise level, got two for 0.5"),
+        (" , ", "nu_curve must hold a point at least"),
+    ],
+)
+def test_what_is_no_curve_is_refused(text, said):
+    with pytest.raises(ValueError, match=said):
+        read_curve(text)
+
+
+def test_a_curve_stands_alone():
+    with pytest.raises(ValueError, match="nu_curve must be empty where nu_map is connected"):
+        make_nu(0.5, "constant", torch.ones(1, 4, 4), torch.Size((4, 4)), "0.5:0.5")
+    with pytest.raises(ValueError, match="nu_curve must be empty where nu_schedule is linear"):
+        make_nu(0.5, "linear", None, torch.Size((4, 4)), "0.5:0.5")
+    assert isinstance(make_nu(0.5, "linear", None, torch.Size((4, 4)), " \n"), Nu)

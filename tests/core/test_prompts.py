@@ -30,7 +30,7 @@ def tokens_of(text: str, length: int = LENGTH) -> list[Token]:
 
 
 def columns_of(text: str, phrase: str) -> list[int]:
-    return WordFinder(tokens_of(text)).find(tokens_of(phrase), phrase.replace("|", ""))
+    return WordFinder(tokens_of(text)).find(tokens_of(phrase), phrase.replace("|", ""), "words")
 
 
 def swap_of(source: str, target: str) -> Correspondence:
@@ -88,7 +88,7 @@ def test_too_many_words_are_refused():
 def test_a_word_that_is_not_there_lists_a_long_prompt_in_part():
     prompt = tokens_of(" ".join(f"w{n}" for n in range(103)), 77)
     with pytest.raises(ValueError, match="w98, w99 and 3 more$"):
-        WordFinder(prompt).find(tokens_of("cat"), "cat")
+        WordFinder(prompt).find(tokens_of("cat"), "cat", "words")
 
 
 def test_equal_prompts_correspond_column_by_column():

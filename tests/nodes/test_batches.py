@@ -106,6 +106,12 @@ def test_schedules_reach_the_run(ksampler, latent, schedule):
     assert (ksampler(latent(), nu=0.2, nu_schedule=schedule)["samples"] - ksampler(latent(), nu=0.2)["samples"]).abs().max() > 1e-3
 
 
+def test_a_curve_reaches_both_samplers(ksampler, advanced, latent):
+    assert torch.equal(ksampler(latent(), nu=0.2, nu_curve="0.5:0.77")["samples"], ksampler(latent(), nu=0.77)["samples"])
+    flat, rising = (advanced(latent(), None, "euler", nu_curve=curve)["samples"] for curve in ("0.5:0.3", "0.6:0.3, 0.4:0.9"))
+    assert (flat - rising).abs().max() > 1e-3
+
+
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m", "ddim"])
 def test_a_noise_mask_keeps_the_layout_outside(ksampler, advanced, latent, sampler):
     mask = torch.zeros(1, 1, 64, 64)

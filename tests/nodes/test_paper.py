@@ -1,5 +1,6 @@
 """MagicMix through the node against the paper's equations, written a second time: VP space, DDIM, no code in common."""
 
+import numpy as np
 import pytest
 import torch
 from closeness import assert_close
@@ -26,15 +27,23 @@ def magicmix_in_vp_space(unet, x0, eps, cond, uncond, nu):
             return clean
         x = alphas[following].sqrt().float() * clean + (1 - alphas[following]).sqrt().float() * e
         if t > K_MIN * 999:
-            x = nu * x + (1 - nu) * noised(following)
+            x = nu(t / 999) * x + (1 - nu(t / 999)) * noised(following)
 
 
-@pytest.mark.parametrize("nu", [0.1, 0.5, 0.9])
-def test_the_node_computes_the_papers_equations(run, sd15, prompt, latent, nu):
+@pytest.mark.parametrize(
+    "settings, nu",
+    [
+        ({"nu": 0.1}, lambda k: 0.1),
+        ({"nu": 0.9}, lambda k: 0.9),
+        ({"nu": 0.5, "nu_curve": "0.4: 0.9, 0.55: 0.2"}, lambda k: float(np.interp(k, [0.4, 0.55], [0.9, 0.2]))),
+    ],
+    ids=["mostly_layout", "mostly_content", "curve"],
+)
+def test_the_node_computes_the_papers_equations(run, sd15, prompt, latent, settings, nu):
     source = latent(height=16, width=16)
     (layout,) = run("MagicMixLayoutNoise", latent=source, seed=11, noise="shared")
     inputs = {"model": sd15, "positive": prompt(1), "negative": prompt(0), "layout": layout, "seed": 0, "steps": STEPS, "cfg": GUIDANCE}
-    (mixed,) = run("MagicMixKSampler", **inputs, sampler_name="euler", scheduler="ddim_uniform", nu=nu, k_max=K_MAX, k_min=K_MIN)
+    (mixed,) = run("MagicMixKSampler", **inputs, sampler_name="euler", scheduler="ddim_uniform", **settings, k_max=K_MAX, k_min=K_MIN)
 
     eps = torch.randn(source["samples"].shape, generator=torch.Generator().manual_seed(11))
     with torch.no_grad():

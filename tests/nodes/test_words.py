@@ -16,6 +16,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from magicmix_core.maps import soft_masks
+
 SETTINGS = {"seed": 5, "steps": 3, "cfg": 1.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
 
 
@@ -213,12 +215,24 @@ def test_each_picture_has_an_overlay_for_each_word(run, draw, record):
         run("CrossAttnMaps", recording=recording, images=pictures[:1], opacity=0.7, legend=True)
 
 
+def test_each_overlay_has_the_mask_of_where_its_word_is(run, draw, record):
+    model, recording = record("a red lion", "red, lion")
+    draw("a red lion", rows=2, model=model, cfg=4.0)
+    inputs = {"recording": recording, "images": torch.rand(2, 64, 48, 3), "opacity": 0.7, "legend": False}
+    maps = recording.runs[-1].maps.flatten(0, 1)
+    for threshold in (0.1, 0.9):
+        masks = run("CrossAttnMaps", **inputs, threshold=threshold)[1]
+        assert torch.equal(masks, soft_masks(maps, 64, 48, threshold, 0)) and masks.shape == (4, 64, 48)
+    assert torch.equal(run("CrossAttnMaps", **inputs, soft_edge=8)[1], soft_masks(maps, 64, 48, 0.3, 8))
+
+
 @pytest.mark.parametrize("shape", [(1, 1, 1, 3), (1, 400, 3, 3), (1, 3, 400, 4), (1, 65, 63, 1)])
 def test_pictures_of_any_shape_are_drawn_over(run, draw, record, shape):
     model, recording = record("a lion", "lion")
     draw("a lion", model=model)
-    (overlay,) = run("CrossAttnMaps", recording=recording, images=torch.rand(shape), opacity=0.7, legend=True)
+    overlay, mask = run("CrossAttnMaps", recording=recording, images=torch.rand(shape), opacity=0.7, legend=True, soft_edge=9)
     assert torch.isfinite(overlay).all() and overlay.shape[-1] == 3
+    assert mask.shape == (1, *shape[1:3]) and 0 <= mask.min() <= mask.max() <= 1
 
 
 def test_pictures_and_maps_that_are_not_finite_are_refused(run, draw, record):

@@ -37,6 +37,8 @@ class GraphBuilder:
                     inputs[name] = self._value(name, kind, options[0] if options else {})
         if "k_max" in inputs:
             inputs["k_min"], inputs["k_max"] = sorted((inputs["k_min"], inputs["k_max"]))
+        if inputs.get("nu_curve"):  # which stands alone
+            inputs |= {"nu_curve": ""} if "nu_map" in inputs else {"nu_schedule": "constant"}
         self.nodes[str(len(self.nodes) + 1)] = {"class_type": class_type, "inputs": inputs | given}
         return str(len(self.nodes))
 
@@ -63,7 +65,11 @@ class GraphBuilder:
         }[kind]()
 
     def layout(self, kinds: tuple[str, ...] = ("Noise", "FromPrompt", "Inversion"), **given) -> Link:
-        return [self.add(f"MagicMixLayout{self.random.choice(kinds)}", **given), 0]
+        made = [self.add(f"MagicMixLayout{self.random.choice(kinds)}", **given), 0]
+        further = self.random.random()
+        if further < 0.15:
+            return [self.add("MagicMixLayoutTransform", layout=made, turn="none"), 0]
+        return [self.add("MagicMixLayoutBlend", first=made, second=made), 0] if further < 0.3 else made
 
     def _latent(self) -> Link:
         made = self.random.choice(("EmptyLatentImage", "VAEEncode", "LatentMultiply"))
@@ -80,6 +86,8 @@ class GraphBuilder:
             "source_text": self.source_text,
             "target_text": self.target_text,
             "words": self.random.choice(("", self.thing, f"{self.thing}:1.5", f"{self.thing}:2, grass:-1")),
+            "nu_curve": self.random.choice(("", "0.5:0.4", "1:0.9, 0.6:0.2, 0:1")),
+            "nu_words": self.random.choice((self.thing, f"{self.thing}:0.9, grass:0.1")),
             "word_steps": self.random.choice(("", f"{self.thing}:0.4", "grass:0")),
             "local_blend": "",
             "attention_blocks": self.random.choice(("", "4", "4-5")),
@@ -191,9 +199,15 @@ def _maps(builder: GraphBuilder, watched: str, latent: Link) -> None:
     _shown(builder, [builder.add("ContactSheet", images=[overlays, 0], labels=""), 0])
 
 
+def word_nus(builder: GraphBuilder) -> None:
+    model = [builder.add("MagicMixNuWords", text=builder.target_text), 0]
+    given = {"positive": builder.encoded(builder.target_text), "negative": builder.encoded("")}
+    _shown(builder, [builder.add("MagicMixKSampler", model=model, layout=builder.link("MAGICMIX_LAYOUT"), **given), 0])
+
+
 def layouts(builder: GraphBuilder) -> None:
-    node = builder.layout(("FromPrompt", "Inversion"))[0]
-    _shown(builder, [node, 1])
+    kind = builder.random.choice(("FromPrompt", "Inversion"))
+    _shown(builder, [builder.add(f"MagicMixLayout{kind}"), 1])
 
 
 def sweep(builder: GraphBuilder) -> None:
@@ -208,4 +222,4 @@ def tokens(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("PromptTokens", text=builder.target_text), 0])
 
 
-USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, layouts, sweep, tokens)
+USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, layouts, sweep, tokens)

@@ -11,8 +11,9 @@ PARTS = {
     "CheckpointLoaderSimple": None,
     **dict.fromkeys(("LoadImage", "ImageScale", "VAEEncode", "EmptyLatentImage"), LAYOUT),
     **dict.fromkeys(("MagicMixLayoutNoise", "MagicMixLayoutFromPrompt", "MagicMixLayoutInversion"), LAYOUT),
+    **dict.fromkeys(("MagicMixLayoutBlend", "MagicMixLayoutTransform"), LAYOUT),
     **dict.fromkeys(("CLIPTextEncode", "ConditioningAverage", "PromptTokens", "PreviewAny"), CONTENT),
-    **dict.fromkeys(("CrossAttnReweight", "CrossAttnRecord", "PromptToPrompt", "PlugAndPlayFeatures"), CONTENT),
+    **dict.fromkeys(("CrossAttnReweight", "CrossAttnRecord", "PromptToPrompt", "PlugAndPlayFeatures", "MagicMixNuWords"), CONTENT),
 }
 """The part of a graph that a kind of node belongs to; the mix for others."""
 

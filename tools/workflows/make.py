@@ -16,6 +16,8 @@ from building import DEMO, SD15, Graph
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
 from door_graphs import DOOR_GRAPHS
+from layout_graphs import LAYOUT_GRAPHS
+from mask_graphs import MASK_GRAPHS
 from mixing_graphs import MIXING_GRAPHS
 from page_form import ui_graph, widget_inputs
 from PIL import Image
@@ -23,6 +25,7 @@ from word_graphs import WORD_GRAPHS
 
 WORKFLOWS = PACK / "workflows"
 HELP = PACK / "web" / "docs"
+GRAPHS = MIXING_GRAPHS + LAYOUT_GRAPHS + WORD_GRAPHS + MASK_GRAPHS + DOOR_GRAPHS
 THUMBNAIL = 256
 
 
@@ -69,7 +72,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with comfy_server() as url, ComfyClient(url) as client:
         schemas = client.http.get("/object_info").json()
-        for make in (each for each in MIXING_GRAPHS + WORD_GRAPHS + DOOR_GRAPHS if not arguments.names or each.__name__ in arguments.names):
+        for make in (each for each in GRAPHS if not arguments.names or each.__name__ in arguments.names):
             demo, stock = make(DEMO), make(SD15)
             files = [WORKFLOWS / f"{make.__name__}{suffix}.jpg" for suffix in (DEMO.suffix, SD15.suffix)]
             picture = None if arguments.keep_pictures and files[0].is_file() else thumbnail(client, demo.nodes)

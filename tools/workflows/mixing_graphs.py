@@ -117,6 +117,36 @@ def nu_map(flavour: Flavour) -> Graph:
     return graph
 
 
+def nu_curve(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **nu as a curve.** `nu_curve` says nu for each noise level: the mix begins close to the layout and lets the prompt take over towards the end.
+
+        Write points as *noise level : nu*, 1 for pure noise; the strip below them shows which steps they mean.
+        """)
+    model, clip, vae = flavour.load(graph)
+    layout = image_layout(graph, flavour, vae)
+    content, negative = prompts(graph, clip, "a fox")
+    curve = flavour.pick("0.85:0.8, 0.6:0.9, 0.35:1", "0.6:0.4, 0.45:0.7, 0.3:0.95")
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_curve=curve, **flavour.window(0.5)))
+    return graph
+
+
+def nu_words(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **nu by words.** Where a word of the content prompt is in the picture, its own nu counts; the sampler's `nu` holds everywhere else.
+
+        Click the words below the prompt and scroll on them to change their nu.
+        """)
+    model, clip, vae = flavour.load(graph)
+    text = flavour.pick("a fox in noto style", "a photo of a fox in the snow")
+    layout = image_layout(graph, flavour, vae)
+    content, negative = prompts(graph, clip, text)
+    words = flavour.pick("fox:0.97", "fox:0.85, snow:0.3")
+    model = graph.add("MagicMixNuWords", model=model, clip=clip, text=text, nu_words=words)()
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.6, 0.5))))
+    return graph
+
+
 def inversion_layout(flavour: Flavour) -> Graph:
     graph = Graph("""
         **A real picture, inverted.** The picture is followed back to its own noise, so that the mix stays closer to it than under plain noise.
@@ -197,6 +227,8 @@ MIXING_GRAPHS = [
     breed_mixing,
     style_transfer,
     nu_map,
+    nu_curve,
+    nu_words,
     inversion_layout,
     nu_sheet,
     k_sheet,

@@ -2,12 +2,12 @@
 import { app } from "../../../scripts/app.js"
 import { addElement, addStyles, ask, isLinked, labelOf, make, nodeBefore, nodesAfter, settingOf, watch } from "./graph.js"
 import { picturesOfSampler } from "./pictures.js"
-import { countSteps } from "./schedule.js"
+import { countSteps, readCurve } from "./schedule.js"
 import { language, say } from "./texts.js"
 import { openViewer } from "./viewer.js"
 
 const HEIGHT = 76
-const WINDOW = ["nu", "k_max", "k_min", "nu_schedule"]
+const WINDOW = ["nu", "k_max", "k_min", "nu_schedule", "nu_curve"]
 /** Schedulers whose steps are even on the axis of k_max and k_min, and so the same for all models. */
 const EVEN = ["simple", "sgm_uniform", "ddim_uniform", "normal"]
 const SVG = "http://www.w3.org/2000/svg"
@@ -56,7 +56,9 @@ class Strip {
     const number = ++this.asked
     try {
       const levels = await levelsOf(schedule)
-      if (number === this.asked) this.draw(levels, values, mapped || settings.nu.linked, !EVEN.includes(schedule.scheduler))
+      const curve = values.nu_curve?.trim() ? readCurve(values.nu_curve) : undefined
+      const unknown = mapped || settings.nu_curve.linked || curve === null || (!curve && settings.nu.linked)
+      if (number === this.asked) this.draw(levels, { ...values, curve: curve ?? undefined }, unknown, !EVEN.includes(schedule.scheduler))
     } catch {
       if (number === this.asked) this.show(say("no_answer"))
     }
@@ -67,10 +69,10 @@ class Strip {
     this.said.replaceChildren(make("span", { class: kind }, text))
   }
 
-  /** `unknown`: nu comes over a link or from a mask, so that its height is not known. */
+  /** `unknown`: nu comes over a link or from a mask, or its curve is none, so that its height is not known. */
   draw(levels, values, unknown, about) {
-    const nu = unknown ? 0.5 : values.nu
-    const { skipped, mixed, free, nus } = countSteps(levels, { ...values, nu })
+    const known = unknown ? { nu: 0.5, curve: undefined } : {}
+    const { skipped, mixed, free, nus } = countSteps(levels, { ...values, ...known })
     const steps = levels.length - 1
     this.picture.replaceChildren(drawSteps(skipped, mixed, free, nus, unknown))
     const counts = [["skipped", skipped], ["mixed", mixed], ["free", free]]

@@ -17,6 +17,7 @@ const NODES = {
     height: 52,
   },
   CrossAttnRecord: { prompts: ["text"], fields: { words: { prompts: [0] } }, height: 52 },
+  MagicMixNuWords: { prompts: ["text"], fields: { nu_words: { prompts: [0], number: { value: 1, low: 0, high: 1 } } }, height: 52 },
   PromptToPrompt: {
     prompts: ["source_text", "target_text"],
     edit: "edit",
