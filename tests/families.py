@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-import comfy.ldm.audio.embedders
 import comfy.supported_models
 import torch
 from inprocess import random_model
@@ -31,6 +30,7 @@ from small_networks import (
     WAN,
     WIDTH,
     ZIMAGE,
+    weights_outside,
 )
 
 PICTURE, VIDEO = (8, 8), (2, 8, 8)
@@ -55,7 +55,7 @@ class Family:
 
     def model(self, name: str):
         """A MODEL of this family."""
-        return random_model(getattr(comfy.supported_models, name), self.config, _weights_outside(name))
+        return random_model(getattr(comfy.supported_models, name), self.config, weights_outside(name))
 
     def prompt(self, number: int) -> list:
         """CONDITIONING number n."""
@@ -68,21 +68,6 @@ class Family:
         """A LATENT of random numbers."""
         channels = self.channels or model.model.latent_format.latent_channels
         return {"samples": torch.randn(self.batch, channels, *self.size, generator=torch.Generator().manual_seed(3))}
-
-
-def _weights_outside(name: str) -> dict:
-    """Weights of what stands around the network, which the host takes from the file."""
-    generator = torch.Generator().manual_seed(1)
-
-    def fill(sizes: dict, prefix: str = "") -> dict:
-        return {prefix + key: torch.randn(size, generator=generator) for key, size in sizes.items()}
-
-    if name == "Stable_Zero123":
-        return fill({"cc_projection.weight": (WIDTH, WIDTH), "cc_projection.bias": (WIDTH,)})
-    if name == "StableAudio":
-        sizes = {key: value.shape for key, value in comfy.ldm.audio.embedders.NumberConditioner(768).state_dict().items()}
-        return fill(sizes, "conditioner.conditioners.seconds_start.") | fill(sizes, "conditioner.conditioners.seconds_total.")
-    return {}
 
 
 FAMILIES: dict[str, Family] = {

@@ -1,5 +1,6 @@
 """Settings of small networks, one for each class of the host's: as few layers and as narrow as it can be."""
 
+import comfy.ldm.audio.embedders
 import torch
 from inprocess import SD15
 
@@ -173,3 +174,18 @@ HUNYUAN3D = {
     "qkv_bias": True,
     "guidance_embed": False,
 }
+
+
+def weights_outside(name: str) -> dict:
+    """Weights of what stands around the network, which the host takes from the file."""
+    generator = torch.Generator().manual_seed(1)
+
+    def fill(sizes: dict, prefix: str = "") -> dict:
+        return {prefix + key: torch.randn(size, generator=generator) for key, size in sizes.items()}
+
+    if name == "Stable_Zero123":
+        return fill({"cc_projection.weight": (WIDTH, WIDTH), "cc_projection.bias": (WIDTH,)})
+    if name == "StableAudio":
+        sizes = {key: value.shape for key, value in comfy.ldm.audio.embedders.NumberConditioner(768).state_dict().items()}
+        return fill(sizes, "conditioner.conditioners.seconds_start.") | fill(sizes, "conditioner.conditioners.seconds_total.")
+    return {}
