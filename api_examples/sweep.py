@@ -1,6 +1,8 @@
 """Queues a mix for each of several values of nu, then collects the pictures.
 
 python sweep.py --image photo.png --prompt "a robot" --nu 0.5 0.7 0.8 0.9 1 --folder sweep
+
+For hundreds of pictures, several values at once, or several ComfyUIs, take a study (docs/studies.md): it goes on where it was cut off.
 """
 
 import argparse

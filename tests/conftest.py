@@ -3,6 +3,7 @@
 And says which tests share what is slow to make.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -14,12 +15,15 @@ TESTS = Path(__file__).parent
 PACK = TESTS.parent
 
 sys.path += [str(PACK), *(str(PACK / folder) for folder in ("tools", "tools/fuzz", "tools/soak", "tests", "api_examples"))]
+# Before an installed one; studies run in processes of their own too, Ray's among them.
+sys.path.insert(0, str(PACK / "studies"))
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PACK / "studies"), os.environ.get("PYTHONPATH")]))
 torch.set_num_threads(1)  # the test models are too small to share out
 # How long examples take to draw depends on what else the machine does.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
-SHARED = ("server", "browser")
+SHARED = ("server", "browser", "studies")
 """Folders whose tests share what is slow to start: all of one run in one process."""
 
 
