@@ -13,6 +13,10 @@ CLIPS = ("l", "g", "h")
 """What the host calls the CLIP text encoders: where others stand beside them, their rows may only give a vector for the whole prompt."""
 
 
+MOST_LETTERS = 50_000
+"""The host takes ten seconds to encode a million, and nothing hears an interrupt meanwhile."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A text encoder whose tokens are rows of an encoding, but for the first `skipped` ones, which the host cuts off."""
@@ -42,6 +46,8 @@ class Reader:
 
     def chunks(self, text: str, name: str) -> dict[str, list]:
         """The text's tokens by text encoder, as the host makes them. Raises ValueError naming the input `name` where it cannot."""
+        if len(text) > MOST_LETTERS:
+            raise ValueError(f"{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
         try:
             chunks = self.clip.tokenize(text, return_word_ids=True)
         except IndexError:

@@ -77,6 +77,14 @@ def test_long_prompts_go_on_in_the_next_chunk(table):
     assert ["78", "cat", "cat", "1", "1"] in lines
 
 
+@pytest.mark.parametrize(
+    "node, more", [("CrossAttnReweight", {"words": "lion", "scale": 2.0}), ("CrossAttnRecord", {"words": "lion", "resolution": "16"})]
+)
+def test_a_prompt_of_a_megabyte_is_refused_at_once(run, worded, clip, node, more):
+    with pytest.raises(ValueError, match="text must have at most 50000 letters, got 1000000"):
+        run(node, model=worded, clip=clip, text="a lion, " * 125_000, **more)
+
+
 def test_a_prompt_beyond_all_measure_is_shown_in_part(table, caplog):
     with caplog.at_level("INFO"):
         _, *rows, _, more = rows_of(table("cat " * 12_000))
