@@ -94,17 +94,24 @@ class BlendedLayout:
 
     @property
     def conditioning(self) -> list | None:
-        """The prompt of both, where it is the same one, followed at the same noise levels; else there is none."""
+        """The prompt of both, where it is the same one, followed at the same noise levels as far as both go; else there is none."""
         both = self.first, self.second
         prompts = [layout.conditioning for layout in both]
         levels = [layout.sigmas for layout in both]
         if any(prompt is None or len(prompt) != 1 for prompt in prompts) or any(level is None for level in levels):
             return None
-        return prompts[0] if alike(prompts[0][0][0], prompts[1][0][0]) and torch.equal(*levels) else None
+        common = min(map(len, levels))
+        same_levels = torch.equal(*(level[-common:] for level in levels))
+        return prompts[0] if same_levels and alike(prompts[0][0][0], prompts[1][0][0]) else None
 
     @property
     def sigmas(self) -> Tensor | None:
-        return next((layout.sigmas for layout in (self.first, self.second) if layout.sigmas is not None), None)
+        recorded = [layout for layout in (self.first, self.second) if layout.sigmas is not None]
+        return min(recorded, key=lambda layout: layout.k_max).sigmas if recorded else None
+
+    @property
+    def k_max(self) -> float:
+        return min(self.first.k_max, self.second.k_max)
 
     def start_noise(self) -> Tensor:
         first, second = torch.broadcast_tensors(self.first.start_noise(), self.second.start_noise())

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from .checks import check_layout_fits
+from .checks import check_layout_fits, shown
 from .seeds import derive_seed
 
 if TYPE_CHECKING:
     from .kept import Kept
 
+SAME_LEVEL = 1e-3
+"""Noise levels that differ by less, relative to their size, are one."""
+ROUNDING = 1e-6
+"""Fractions of the timesteps that differ by less are one."""
 Noising = Callable[[Tensor, Tensor, Tensor], Tensor]
 """`(sigma, eps, x0) -> x`: how a model's noise level `sigma` turns a clean latent and unit noise into a noisy latent."""
 
@@ -83,16 +87,19 @@ class RecordedPath:
     `sigmas` `[n + 1]` descend to 0, `latents` `[n + 1, B, C, H, W]` belong to them; both stay where they were recorded, and
     answers come in the place, dtype and batch of `like`, one recorded row serving them all. On the grid the answer is the recorded
     latent itself; between two levels it is interpolated linearly in sigma, along the straight lines that Euler's method draws.
-    Above the first level there is nothing to know, so its latent stands in.
+    Above the first level there is nothing to know. Its latent stands in there where the path begins at pure noise; one that begins
+    further down, at a `k_max` below 1, raises ValueError: its latent would pass for one with more noise.
     """
 
     sigmas: Tensor
     latents: Tensor
     noising: Noising
     like: Tensor
+    k_max: float = 1.0
 
     def at(self, sigma: Tensor, k: int) -> Tensor:
         level = sigma.to(self.sigmas)
+        check_known_at(level, self.sigmas, self.k_max)
         above = int((self.sigmas > level).sum())  # the first recorded level at or below sigma
         below = self._recorded(min(above, len(self.sigmas) - 1))
         if above in (0, len(self.sigmas)) or self.sigmas[above] == level:
@@ -114,12 +121,14 @@ class Layout(Protocol):
     `latent` is the layout's picture as a LATENT, in the VAE's scaling. `conditioning` is the CONDITIONING `[[encoding, dict], ...]`
     that a model followed the path with; None for a layout that no prompt was drawn for. `sigmas` `[n + 1]` are the levels that a
     path was recorded at, None where it was not and is known at every level. `kept` is what edits read of it, where that was kept.
+    `k_max` says how far up the path is known, as a fraction of the training timesteps: 1 for all noise levels.
     """
 
     latent: dict
     conditioning: list | None
     sigmas: Tensor | None
     kept: "Kept | None"
+    k_max: float
 
     @property
     def samples(self) -> Tensor:
@@ -147,7 +156,8 @@ class Layout(Protocol):
 class RecordedLayout:
     """The path of a run: `latents` `[n + 1, b, C, H, W]` in the model's scaling at `sigmas` `[n + 1]`, on the CPU.
 
-    `latent_format` names the kind of latents it was recorded on; `kept` is what edits read of it, where that was asked for.
+    `latent_format` names the kind of latents it was recorded on; `kept` is what edits read of it, where that was asked for. A path
+    that begins below pure noise has its `k_max`, and as `noise` `[b, C, H, W]` the unit noise that is in its first latent.
     """
 
     latent: dict
@@ -156,13 +166,15 @@ class RecordedLayout:
     latent_format: str
     conditioning: list
     kept: "Kept | None" = None
+    k_max: float = 1.0
+    noise: Tensor | None = None
 
     @property
     def samples(self) -> Tensor:
         return self.latent["samples"]
 
     def start_noise(self) -> Tensor:
-        return self.latents[0] / self.sigmas[0]
+        return self.latents[0] / self.sigmas[0] if self.noise is None else self.noise
 
     def check_fits(self, model, shape: torch.Size) -> None:
         if self.latent_format != (works_on := type(model.latent_format).__name__):
@@ -173,7 +185,7 @@ class RecordedLayout:
 
     def path(self, model, noising: Noising, like: Tensor) -> RecordedPath:
         self.check_fits(model, like.shape)
-        return RecordedPath(self.sigmas, self.latents, noising, like)
+        return RecordedPath(self.sigmas, self.latents, noising, like, self.k_max)
 
     def same(self, other: Layout) -> bool:
         return self is other or (
@@ -181,6 +193,24 @@ class RecordedLayout:
             and self.latent_format == other.latent_format
             and torch.equal(self.sigmas, other.sigmas)
             and torch.equal(self.latents, other.latents)
+        )
+
+
+def check_known_from(layout: Layout, k_max: float) -> None:
+    """Raises ValueError where a run that starts at `k_max` would ask for more noise than the layout's path is known at."""
+    if k_max > layout.k_max + ROUNDING:
+        raise ValueError(
+            f"k_max must not be above the layout's, {shown(layout.k_max)}, got {shown(k_max)}: set it to {shown(layout.k_max)} or lower,"
+            " or k_max of MagicMix Layout Inversion higher"
+        )
+
+
+def check_known_at(sigma: Tensor, sigmas: Tensor, k_max: float) -> None:
+    """Raises ValueError where a run at noise level `sigma` would ask for more noise than there is at the first of a path's `sigmas`."""
+    if k_max < 1 and sigma > sigmas[0] * (1 + SAME_LEVEL):
+        raise ValueError(
+            f"layout is known up to k_max {shown(k_max)} only and sampling starts above that: start in a MagicMix sampler at k_max"
+            f" {shown(k_max)} or lower, with the layout's steps and scheduler, or set k_max of MagicMix Layout Inversion higher"
         )
 
 

@@ -92,6 +92,10 @@ class MovedLayout:
     def sigmas(self) -> Tensor | None:
         return self.inner.sigmas
 
+    @property
+    def k_max(self) -> float:
+        return self.inner.k_max
+
     def start_noise(self) -> Tensor:
         return self.move.noise(self.inner.start_noise())
 

@@ -26,14 +26,15 @@ def _keep_input() -> io.Input:
     )
 
 
-def _kept(node, model, layout: RecordedLayout, keep: str) -> RecordedLayout:
-    """The layout with what `keep` says is kept of it; says on the node how much memory that takes."""
-    if keep == "off":
-        return layout
-    words = READS if keep in ("words", "both") else Reads()
-    structure = network_of(model).structure.reads if keep in ("structure", "both") else Reads()
-    layout = keep_for_edits(model, layout, words.joined(structure))
-    tell(node, f"kept for edits: {layout.kept.mebibytes:.0f} MiB")
+def _kept(node, model, layout: RecordedLayout, keep: str, said: tuple[str, ...] = ()) -> RecordedLayout:
+    """The layout with what `keep` says is kept of it; says on the node how much memory that takes, below what else is `said`."""
+    if keep != "off":
+        words = READS if keep in ("words", "both") else Reads()
+        structure = network_of(model).structure.reads if keep in ("structure", "both") else Reads()
+        layout = keep_for_edits(model, layout, words.joined(structure))
+        said = (*said, f"kept for edits: {layout.kept.mebibytes:.0f} MiB")
+    if said:
+        tell(node, "\n".join(said))
     return layout
 
 
@@ -134,13 +135,22 @@ class MagicMixLayoutInversion(io.ComfyNode):
                     tooltip="How often each step is corrected, at one model call each: more gives the picture back more exactly.",
                 ),
                 _keep_input(),
+                io.Float.Input(
+                    "k_max",
+                    default=1.0,
+                    min=0.01,
+                    max=1.0,
+                    step=0.01,
+                    optional=True,
+                    tooltip="How far to follow, as a fraction of the training timesteps: 1 = up to pure noise. A sampler that starts at a lower k_max needs no more, and less costs less: 0.6 takes three calls of five. Samplers must then start there or below, with the same steps and scheduler.",
+                ),
             ],
             outputs=[
                 _layout_output(),
                 io.Latent.Output(
                     "noise_latent",
                     display_name="latent",
-                    tooltip="The noise at the top: sampled from with the same prompt at cfg 1, it becomes the picture again.",
+                    tooltip="The noise at the top: sampled from with the same prompt at cfg 1, it becomes the picture again. With k_max below 1 it is the picture under a part of its noise; the node then says at which step a sampler goes on from it.",
                 ),
             ],
             hidden=[io.Hidden.unique_id],
@@ -148,6 +158,9 @@ class MagicMixLayoutInversion(io.ComfyNode):
 
     @classmethod
     @checked
-    def execute(cls, model, positive, latent, steps, scheduler, refinements, keep="off") -> io.NodeOutput:
-        layout, noise = invert_image(model, sigmas_of(model, "euler", scheduler, steps), refinements, positive, latent)
-        return io.NodeOutput(_kept(cls, model, layout, keep), noise)
+    def execute(cls, model, positive, latent, steps, scheduler, refinements, keep="off", k_max=1.0) -> io.NodeOutput:
+        sigmas = sigmas_of(model, "euler", scheduler, steps)
+        layout, noise = invert_image(model, sigmas, refinements, positive, latent, k_max)
+        whole, gone = len(sigmas) - 1, len(layout.sigmas) - 1
+        said = f"followed up to k_max {k_max:g}, {gone} of {whole} steps: KSampler (Advanced) goes on from latent at start_at_step {whole - gone}, without added noise"
+        return io.NodeOutput(_kept(cls, model, layout, keep, (said,) if k_max < 1 else ()), noise)

@@ -34,6 +34,7 @@ class PictureLayout:
     noise: str
 
     conditioning = sigmas = kept = None
+    k_max = 1.0
 
     @property
     def samples(self) -> Tensor:

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from ...magicmix_core.encodings import first_difference
+from ...magicmix_core.layout import check_known_at
 from ...magicmix_core.steering import SteeredPrompt, Steering
 from .samplers import MixingSampler
 from .source_rows import SourceRows
@@ -45,9 +46,10 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
     if run.blends:
         if not all(mixing.layout.same(source.layout) for source in run.blends):
             raise ValueError("layout of the MagicMix sampler must be the one of Prompt-to-Prompt where local_blend is used, got another")
-        if mixing.k_max < 1 or mixing.k_min > 0:
+        known = mixing.layout.k_max
+        if mixing.k_max < known or mixing.k_min > 0:
             run.notes.add(
-                f"local_blend holds the rest of the picture only between k_max {mixing.k_max:g} and k_min {mixing.k_min:g}: set k_max to 1 and k_min to 0"
+                f"local_blend holds the rest of the picture only between k_max {mixing.k_max:g} and k_min {mixing.k_min:g}: set k_max to {known:g} and k_min to 0"
             )
     if mixing is not None:
         sigmas = mixing.window(run.model_sampling).executed(sigmas)
@@ -60,6 +62,7 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
         )
     for source in run.sources:
         levels = source.layout.sigmas.to(sigmas)
+        check_known_at(sigmas[0], levels, source.layout.k_max)
         off = (sigmas[:-1, None] - levels).abs().amin(1) > ALIKE * sigmas[:-1]
         if bool((off & (sigmas[:-1] <= levels[0] * (1 + ALIKE))).any()):
             run.notes.add("steps or scheduler are not the layout's, so the layout is read between its own steps: set both alike")
@@ -69,7 +72,8 @@ def check_start(run, sources: list[SourceRows], x: Tensor, sigma: float) -> None
     """Notes where a run that starts at its layouts' first level starts from other noise than any of them; `x` `[B, C, H, W]` is the network's input."""
     if all(_starts_beside(run, source, x, sigma) for source in sources):
         run.notes.add(
-            "sampling starts from other noise than the layout's, so the picture will not keep to it: take the layout's seed, or the MagicMix sampler at k_max 1"
+            "sampling starts from other noise than the layout's, so the picture will not keep to it: take the layout's seed, or the MagicMix"
+            f" sampler at k_max {sources[0].layout.k_max:g}"
         )
 
 

@@ -15,7 +15,7 @@ from ...magicmix_core.steering import Reads
 from .carrying import KEY
 from .families import check_conditionings, check_kept_shape, check_run
 from .layouts import as_frames
-from .samplers import InvertingSampler, MixingSampler, ReadingSampler, RecordingSampler
+from .samplers import InvertingSampler, MixingSampler, ReadingSampler, RecordingSampler, window_of
 from .source_rows import as_a_source
 from .steered_run import steer
 
@@ -42,18 +42,24 @@ def record_prompt(model, plain, sigmas: Tensor, seed: int, cfg: float, positive:
     return RecordedLayout(result, sampler.sigmas, sampler.latents, _latent_format(model), positive)
 
 
-def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict) -> tuple[RecordedLayout, dict]:
-    """The path of the image in `latent` at guidance 1, and the noise it starts from as a LATENT.
+def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent: dict, k_max: float = 1.0) -> tuple[RecordedLayout, dict]:
+    """The path of the image in `latent` at guidance 1 up to `k_max`, over the steps that a mix runs below it, and the noise at its top
+    as a LATENT.
 
-    Raises ValueError for a path that is not finite.
+    Raises ValueError for a path that is not finite, and for a `k_max` below all steps.
     """
-    sampler = InvertingSampler(refinements)
+    if k_max < 1:
+        sigmas = window_of(model.get_model_object("model_sampling"), k_max, 0).executed(sigmas)
+        if len(sigmas) < 2:
+            raise ValueError(f"k_max must leave steps to go: none of the schedule lies below {k_max:g}. Set it higher or take more steps")
+    sampler = InvertingSampler(refinements, k_max)
     latent = {key: value for key, value in latent.items() if key != "noise_mask"}
     latent |= {"samples": _own_kind(model, "latent", latent["samples"])}
     nothing = torch.zeros_like(latent["samples"])
     noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
     _check_came_out("model, positive and latent", sampler.latents)
-    return RecordedLayout(latent, sigmas.cpu(), sampler.latents, _latent_format(model), positive), noise
+    path = sigmas.cpu(), sampler.latents, _latent_format(model), positive
+    return RecordedLayout(latent, *path, k_max=k_max, noise=sampler.noise), noise
 
 
 def keep_for_edits(model, layout: RecordedLayout, reads: Reads) -> RecordedLayout:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...magicmix_core.checks import check_batch, check_finite, check_window
 from ...magicmix_core.inversion import invert
-from ...magicmix_core.layout import Layout
+from ...magicmix_core.layout import Layout, check_known_from, noiseless
 from ...magicmix_core.mixing import Window, sample_mixed
 from ...magicmix_core.nu import Nu, NuCurve, ShapedNu, SteppedNu
 from ...magicmix_core.recording import sample_recorded
@@ -36,8 +36,9 @@ class MixingSampler(comfy.samplers.KSAMPLER):
         restore_variance: bool = False,
         shape: Callable[[Tensor, Tensor], Tensor] | None = None,
     ):
-        """Raises ValueError naming the wrong input: a sampler without steps to mix between, k_min above k_max."""
+        """Raises ValueError naming the wrong input: a sampler without steps to mix between, k_min above k_max, k_max above the layout's."""
         check_window(k_max, k_min)
+        check_known_from(layout, k_max)
         if isinstance(plain, MixingSampler):
             raise ValueError("sampler must be a plain one, got one that already mixes a layout")
         if not isinstance(plain, comfy.samplers.KSAMPLER):
@@ -57,7 +58,7 @@ class MixingSampler(comfy.samplers.KSAMPLER):
 
     def window(self, model_sampling) -> Window:
         """K counts on the training-timestep axis, so that every scheduler means the same by it."""
-        return Window(model_sampling.percent_to_sigma(1 - self.k_max), model_sampling.percent_to_sigma(1 - self.k_min))
+        return window_of(model_sampling, self.k_max, self.k_min)
 
     def sample(self, model_wrap, sigmas, extra_args, *args, **kwargs):
         """As the host calls it, but with the executed sigmas only: they count the progress bar's steps."""
@@ -122,10 +123,15 @@ class RecordingSampler(comfy.samplers.KSAMPLER):
 
 
 class InvertingSampler(comfy.samplers.Sampler):
-    """A SAMPLER that goes from the latent image up to its noise; keeps `latents` `[n + 1, B, C, H, W]`, noise first."""
+    """A SAMPLER that goes from the latent image up to its noise; keeps `latents` `[n + 1, B, C, H, W]`, noise first.
 
-    def __init__(self, refinements: int):
-        self.refinements = refinements
+    With a `k_max` below 1 it is given the noise levels up to that only. Then it keeps the `noise` `[B, C, H, W]` that is in the first
+    latent too, and gives that latent as a sampler of the host does which stops there, so that another can go on from it.
+    """
+
+    def __init__(self, refinements: int, k_max: float = 1.0):
+        self.refinements, self.k_max = refinements, k_max
+        self.noise: Tensor | None = None
 
     def sample(self, model_wrap, sigmas, extra_args, callback, noise, latent_image=None, denoise_mask=None, disable_pbar=False):
         def report(info: dict) -> None:
@@ -133,7 +139,12 @@ class InvertingSampler(comfy.samplers.Sampler):
                 callback(info["i"], info["denoised"], info["x"], len(sigmas) - 1)
 
         self.latents = invert(model_wrap, latent_image, sigmas, self.refinements, extra_args=extra_args, callback=report)
-        return self.latents[0].to(latent_image)
+        top = self.latents[0].to(latent_image)
+        if self.k_max == 1:
+            return top
+        sampling = model_wrap.inner_model.model_sampling
+        self.noise = (top - noiseless(sampling.noise_scaling, sigmas[0], latent_image)).cpu() / sigmas[0].cpu()
+        return sampling.inverse_noise_scaling(sigmas[0], top)
 
 
 class ReadingSampler(comfy.samplers.Sampler):
@@ -158,6 +169,11 @@ def _level(model_sampling, sigma: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if model_sampling.percent_to_sigma(1 - middle) < sigma else (low, middle)
     return (low + high) / 2
+
+
+def window_of(model_sampling, k_max: float, k_min: float) -> Window:
+    """The noise levels between two fractions of the training timesteps, for a model's noise."""
+    return Window(model_sampling.percent_to_sigma(1 - k_max), model_sampling.percent_to_sigma(1 - k_min))
 
 
 def _steps_of(plain) -> Callable:

@@ -35,7 +35,7 @@ class GraphBuilder:
                     inputs[name] = given[name]
                 elif group == "required" or self.random.random() < 0.5:
                     inputs[name] = self._value(name, kind, options[0] if options else {})
-        if "k_max" in inputs:
+        if {"k_max", "k_min"} <= inputs.keys():
             inputs["k_min"], inputs["k_max"] = sorted((inputs["k_min"], inputs["k_max"]))
         if inputs.get("nu_curve"):  # which stands alone
             inputs |= {"nu_curve": ""} if "nu_map" in inputs else {"nu_schedule": "constant"}
@@ -65,7 +65,9 @@ class GraphBuilder:
         }[kind]()
 
     def layout(self, kinds: tuple[str, ...] = ("Noise", "FromPrompt", "Inversion"), **given) -> Link:
-        made = [self.add(f"MagicMixLayout{self.random.choice(kinds)}", **given), 0]
+        kind = self.random.choice(kinds)
+        whole = {"k_max": 1.0} if kind == "Inversion" else {}  # wherever it is sampled from
+        made = [self.add(f"MagicMixLayout{kind}", **whole | given), 0]
         further = self.random.random()
         if further < 0.15:
             return [self.add("MagicMixLayoutTransform", layout=made, turn="none"), 0]

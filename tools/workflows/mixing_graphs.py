@@ -151,14 +151,15 @@ def inversion_layout(flavour: Flavour) -> Graph:
     graph = Graph("""
         **A real picture, inverted.** The picture is followed back to its own noise, so that the mix stays closer to it than under plain noise.
 
-        Say in the layout prompt what the picture shows; an empty one is fine.
+        Say in the layout prompt what the picture shows; an empty one is fine. The picture is followed up to `k_max` of the mix only, which is all that
+        the mix reads: raise both together.
         """)
     model, clip, vae = flavour.load(graph)
     latent = image_latent(graph, flavour, vae)
     content, negative = prompts(graph, clip, "a fox")
     described = encode(graph, clip, "", "Layout prompt")
     inputs = {"model": model, "positive": described, "latent": latent, "steps": 50, "scheduler": "ddim_uniform", "refinements": 2}
-    layout = graph.add("MagicMixLayoutInversion", **inputs)(0)
+    layout = graph.add("MagicMixLayoutInversion", **inputs, k_max=flavour.k_max)(0)
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.95, 0.7))))
     return graph
 
