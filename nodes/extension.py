@@ -4,6 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .combined_layouts import MagicMixLayoutBlend, MagicMixLayoutTransform
 from .demo import MagicMixDemoCheckpoint
+from .flow_edit import MagicMixFlowEdit
 from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
 from .maps import CrossAttnMaps, CrossAttnRecord
 from .mixing import MagicMixKSampler, MagicMixSampler
@@ -25,6 +26,7 @@ class MagicMixExtension(ComfyExtension):
             MagicMixKSampler,
             MagicMixSampler,
             MagicMixNuWords,
+            MagicMixFlowEdit,
             CrossAttnReweight,
             PromptToPrompt,
             PlugAndPlayFeatures,

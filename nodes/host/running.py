@@ -26,7 +26,7 @@ def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: fl
     The batch is the layout's, or one row for each row of nu. Raises ValueError for a layout of another model family.
     """
     layout = sampler.layout
-    start, picture = (_own_kind(model, "layout", rows) for rows in (layout.start_noise(), layout.samples))
+    start, picture = (own_kind(model, "layout", rows) for rows in (layout.start_noise(), layout.samples))
     batch = max(len(picture), sampler.nu.rows)
     noise, samples = (comfy.utils.repeat_to_batch_size(rows, batch) for rows in (start, picture))
     return _run(model, sampler, sigmas, seed, cfg, positive, negative, layout.latent | {"samples": samples}, noise)
@@ -34,7 +34,7 @@ def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: fl
 
 def record_prompt(model, plain, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLayout:
     """Sample as the core's KSampler does, to the bit, and keep the path. Raises ValueError for one that is not finite."""
-    latent = latent | {"samples": _own_kind(model, "latent", comfy.sample.fix_empty_latent_channels(model, latent["samples"]))}
+    latent = latent | {"samples": own_kind(model, "latent", comfy.sample.fix_empty_latent_channels(model, latent["samples"]))}
     noise = comfy.sample.prepare_noise(latent["samples"], seed, latent.get("batch_index"))
     sampler = RecordingSampler(plain)
     result = _run(model, sampler, sigmas, seed, cfg, positive, negative, latent, noise)
@@ -54,7 +54,7 @@ def invert_image(model, sigmas: Tensor, refinements: int, positive: list, latent
             raise ValueError(f"k_max must leave steps to go: none of the schedule lies below {k_max:g}. Set it higher or take more steps")
     sampler = InvertingSampler(refinements, k_max)
     latent = {key: value for key, value in latent.items() if key != "noise_mask"}
-    latent |= {"samples": _own_kind(model, "latent", latent["samples"])}
+    latent |= {"samples": own_kind(model, "latent", latent["samples"])}
     nothing = torch.zeros_like(latent["samples"])
     noise = _run(model, sampler, sigmas, 0, 1.0, positive, positive, latent, nothing)
     _check_came_out("model, positive and latent", sampler.latents)
@@ -115,7 +115,7 @@ def _check_came_out(inputs: str, latents: Tensor) -> None:
         raise ValueError(f"{inputs} must together give a layout of finite numbers, got {bad} of {latents.numel()} that are NaN or infinite")
 
 
-def _own_kind(model, name: str, samples: Tensor) -> Tensor:
+def own_kind(model, name: str, samples: Tensor) -> Tensor:
     """A latent as `model` takes it, a picture as a video of one frame. Raises ValueError naming `name` for one of another kind."""
     check_kept_shape(model)
     kind = model.get_model_object("latent_format")

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
-NAMES = sorted(file.stem for file in WORKFLOWS.glob("*.json") if not file.stem.endswith("_sd15"))
+NAMES = sorted(file.stem for file in WORKFLOWS.glob("*.json") if not file.stem.endswith(("_sd15", "_sd35")))
 WINDOW = {"width": 1440, "height": 900}
 READABLE = 0.62
 EXAMPLE = {"filename": "example.png", "subfolder": "", "type": "input"}

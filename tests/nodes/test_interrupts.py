@@ -35,6 +35,14 @@ def inverted(run, worded, encode, latent):
 
 
 @pytest.fixture
+def edited_by_flow(run, worded, encode, latent):
+    (flow,) = run("ModelSamplingSD3", model=worded, shift=3.0)
+    inputs = {"model": flow, "source": encode("a dog"), "target": encode("a lion"), "negative": encode(""), "latent": latent()}
+    settings = {"seed": 5, "steps": 3, "source_cfg": 2.0, "target_cfg": 4.0, "scheduler": "simple", "k_max": 0.9, "k_min": 0.4}
+    return lambda: run("MagicMixFlowEdit", **inputs, **settings)[0]["samples"]
+
+
+@pytest.fixture
 def blended_edit(run, worded, encode, edit, layout, sampling):
     model, positive = edit("a dog", "a lion", layout, local_blend="lion")
     inputs = {"model": model, "positive": positive, "negative": encode(""), "layout": layout}
@@ -61,7 +69,7 @@ def recorded(run, worded, clip, encode, sampling):
     return draw
 
 
-@pytest.fixture(params=["mixed", "layout_from_prompt", "inverted", "blended_edit", "followed", "recorded"])
+@pytest.fixture(params=["mixed", "layout_from_prompt", "inverted", "edited_by_flow", "blended_edit", "followed", "recorded"])
 def graph(request):
     """A run of a kind: what it gives, a tensor. Called again it runs again."""
     return request.getfixturevalue(request.param)

@@ -6,7 +6,7 @@ from oracles import content, reference_graphs
 
 RUNS = [
     *(("mix", "path"), ("mix", "drawn"), ("reweight", "drawn"), ("prompt to prompt", "drawn"), ("plug and play", "drawn")),
-    *(("maps", "drawn"), ("inversion", "inverted")),
+    *(("maps", "drawn"), ("inversion", "inverted"), ("flow edit", "drawn")),
 ]
 STEPS, ROWS = 9, 8
 """Enough for an interrupt to come in the middle of a run, and of a step."""

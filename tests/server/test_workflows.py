@@ -9,7 +9,9 @@ from comfy_client import GraphError
 from PIL import Image
 
 WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
-DEMO = sorted(file.stem for file in WORKFLOWS.glob("api/*.json") if not file.stem.endswith("_sd15"))
+ALL = sorted(file.stem for file in WORKFLOWS.glob("api/*.json"))
+STOCK = [name for name in ALL if name.endswith(("_sd15", "_sd35"))]
+DEMO = [name for name in ALL if name not in STOCK]
 STEPS = 16
 """Enough for a picture; the graphs' own 50 are run for their thumbnails."""
 
@@ -33,15 +35,19 @@ def test_the_demo_flavour_runs_and_saves_pictures(client, name):
             assert max(high - low for low, high in picture.getextrema()) > 60, "not one flat colour"
 
 
-@pytest.mark.parametrize("name", DEMO)
+def test_every_graph_for_the_demo_checkpoint_is_there_for_stable_diffusion_too():
+    assert {f"{name}_sd15" for name in DEMO} <= set(STOCK)
+
+
+@pytest.mark.parametrize("name", STOCK)
 def test_the_stock_flavour_lacks_its_checkpoint_only(client, name):
     with pytest.raises(GraphError) as refused:
-        client.queue(api_form(f"{name}_sd15"))
+        client.queue(api_form(name))
     problems = [(node["class_type"], error["type"]) for node in refused.value.details["node_errors"].values() for error in node["errors"]]
     assert problems == [("CheckpointLoaderSimple", "value_not_in_list")]
 
 
-@pytest.mark.parametrize("name", [name + suffix for name in DEMO for suffix in ("", "_sd15")])
+@pytest.mark.parametrize("name", ALL)
 def test_the_form_for_the_page_has_the_same_nodes_and_links(name):
     api, page = api_form(name), json.loads((WORKFLOWS / f"{name}.json").read_text())
     nodes = {str(node["id"]): node for node in page["nodes"] if node["type"] != "MarkdownNote"}

@@ -220,8 +220,14 @@ def sweep(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("ContactSheet", images=_pictures(builder, latent), columns=[grid, 3], labels=""), 0])
 
 
+def flow_edit(builder: GraphBuilder) -> None:
+    flow = [builder.add("ModelSamplingSD3", model=builder.link("MODEL"), shift=3.0), 0]
+    prompts = {"source": builder.encoded(builder.source_text), "target": builder.encoded(builder.target_text)}
+    _shown(builder, [builder.add("MagicMixFlowEdit", model=flow, **prompts, negative=builder.encoded("")), 0])
+
+
 def tokens(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("PromptTokens", text=builder.target_text), 0])
 
 
-USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, layouts, sweep, tokens)
+USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, layouts, sweep, flow_edit, tokens)

@@ -96,6 +96,10 @@ def reference_graphs() -> dict[str, dict]:
         "class_type": "PlugAndPlayFeatures",
         "inputs": {"model": ["demo", 0], "layout": ["path", 0], "attention_steps": 0.5, "feature_steps": 0.8},
     }
+    flow = {"class_type": "ModelSamplingSD3", "inputs": {"model": ["demo", 0], "shift": 3.0}}
+    settings = {"seed": 3, "steps": 4, "source_cfg": 2.0, "target_cfg": 4.0, "scheduler": "simple", "k_max": 1.0, "k_min": 0.0}
+    asked_twice = {"source": ["dog", 0], "target": ["lion", 0], "negative": ["nothing", 0]}
+    flow_edit = {"class_type": "MagicMixFlowEdit", "inputs": {"model": ["flow", 0], "latent": ["first", 0], **asked_twice, **settings}}
     return {
         "plain": saved(sampled("KSampler", **core)),
         "mix": saved(sampled("MagicMixKSampler", layout=["path", 0], **SETTINGS | MIXING), path=path),
@@ -103,6 +107,7 @@ def reference_graphs() -> dict[str, dict]:
         "prompt to prompt": saved(sampled("KSampler", **core | {"model": ["edit", 0], "positive": ["edit", 1]}), path=path, edit=swap),
         "plug and play": saved(sampled("KSampler", **core | {"model": ["follow", 0]}), path=path, follow=follow),
         "maps": base | maps,
+        "flow edit": saved(flow_edit, flow=flow, first=sampled("KSampler", **core)),
         "inversion": saved(
             {}, "inverted", first=sampled("KSampler", **core), inverted={"class_type": "MagicMixLayoutInversion", "inputs": invert}
         ),

@@ -1,4 +1,4 @@
-"""What graphs are built from, in both flavours: for the demo checkpoint and for a Stable Diffusion 1.5 one."""
+"""What graphs are built from, in both flavours: for the demo checkpoint and for a Stable Diffusion 1.5 one; and for one of 3.5."""
 
 import textwrap
 from collections.abc import Callable
@@ -72,6 +72,15 @@ SD15 = Flavour(
     k_min=0.3,
     remark="\n\nAny Stable Diffusion 1.5 checkpoint will do: choose one of yours in *Load Checkpoint*.",
 )
+SD35 = Flavour(
+    "_sd35",
+    {"class_type": "CheckpointLoaderSimple", "ckpt_name": "sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors"},
+    side=1024,
+    cfg=3.5,
+    k_max=0.66,
+    k_min=0.0,
+    remark="\n\nA Stable Diffusion 3.5 checkpoint with its text encoders inside: choose one of yours in *Load Checkpoint*.",
+)
 SAMPLING = {"seed": 1, "steps": 50, "sampler_name": "euler", "scheduler": "ddim_uniform"}
 
 
@@ -83,8 +92,8 @@ def prompts(graph: Graph, clip: Link, content: str) -> tuple[Link, Link]:
     return encode(graph, clip, content, "Content prompt"), encode(graph, clip, "", "Negative prompt")
 
 
-def image_latent(graph: Graph, flavour: Flavour, vae: Link) -> Link:
-    image = graph.add("LoadImage", "Layout image", image="example.png")()
+def image_latent(graph: Graph, flavour: Flavour, vae: Link, heading: str = "Layout image") -> Link:
+    image = graph.add("LoadImage", heading, image="example.png")()
     size = {"width": flavour.side, "height": flavour.side}
     scaled = graph.add("ImageScale", "Scale to the model's size", image=image, upscale_method="lanczos", crop="center", **size)()
     return graph.add("VAEEncode", pixels=scaled, vae=vae)()

@@ -1,7 +1,7 @@
 """`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail; and the help pages' pictures.
 
 Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
-demo flavour, which the other flavour shares. `--keep-pictures` leaves those as they are, where only texts or places have changed.
+demo flavour, which the other flavour shares; those of graphs without one are the figures' (`make figures`). `--keep-pictures` leaves those as they are, where only texts or places have changed.
 """
 
 import argparse
@@ -12,10 +12,11 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent / "api_examples")]
 
-from building import DEMO, SD15, Graph
+from building import DEMO, SD15, SD35, Graph
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
 from door_graphs import DOOR_GRAPHS
+from flow_graphs import FLOW_GRAPHS
 from layout_graphs import LAYOUT_GRAPHS
 from mask_graphs import MASK_GRAPHS
 from mixing_graphs import MIXING_GRAPHS
@@ -84,6 +85,8 @@ def main() -> None:
             aspect = sheet.height / sheet.width if is_sheet(demo.nodes) else 1.0
             write(make.__name__, demo, schemas, aspect)
             write(make.__name__ + SD15.suffix, stock, schemas, aspect)
+        for make in (each for each in FLOW_GRAPHS if not arguments.names or each.__name__ in arguments.names):
+            write(make.__name__ + SD35.suffix, make(SD35), schemas, 1.0)
 
 
 if __name__ == "__main__":
