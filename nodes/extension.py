@@ -2,6 +2,7 @@
 
 from comfy_api.latest import ComfyExtension, io
 
+from .balance import MagicMixBalance
 from .combined_layouts import MagicMixLayoutBlend, MagicMixLayoutTransform
 from .demo import MagicMixDemoCheckpoint
 from .flow_edit import MagicMixFlowEdit
@@ -25,6 +26,7 @@ class MagicMixExtension(ComfyExtension):
             MagicMixLayoutTransform,
             MagicMixKSampler,
             MagicMixSampler,
+            MagicMixBalance,
             MagicMixNuWords,
             MagicMixFlowEdit,
             CrossAttnReweight,

@@ -13,13 +13,16 @@ def _fraction(name: str, default: float, tooltip: str) -> io.Input:
     return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
 
 
-def _mixing_inputs() -> list[io.Input]:
+def _nu_input() -> io.Input:
+    return _fraction(
+        "nu",
+        0.5,
+        "How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
+    )
+
+
+def window_inputs() -> list[io.Input]:
     return [
-        _fraction(
-            "nu",
-            0.5,
-            "How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
-        ),
         _fraction(
             "k_max",
             0.6,
@@ -33,8 +36,9 @@ def _mixing_inputs() -> list[io.Input]:
     ]
 
 
-def _optional_mixing_inputs() -> list[io.Input]:
-    return [
+def optional_mixing_inputs(*wanted: str) -> list[io.Input]:
+    """Those of these names; all where none is named."""
+    inputs = [
         io.Mask.Input(
             "nu_map",
             optional=True,
@@ -60,6 +64,7 @@ def _optional_mixing_inputs() -> list[io.Input]:
             tooltip="nu over the noise levels, instead of nu and nu_schedule, as points 'noise level : nu': 0.6:0.5, 0.3:0.9 rises from 0.5 at k 0.6 to 0.9 at k 0.3. Straight lines between the points, constant beyond them. Empty = off.",
         ),
     ]
+    return [entry for entry in inputs if not wanted or entry.id in wanted]
 
 
 class MagicMixKSampler(io.ComfyNode):
@@ -83,8 +88,9 @@ class MagicMixKSampler(io.ComfyNode):
                 cfg_input(),
                 sampler_input("Any sampler works. Deterministic ones (euler, dpmpp_2m) keep the layout cleanest."),
                 scheduler_input(),
-                *_mixing_inputs(),
-                *_optional_mixing_inputs(),
+                _nu_input(),
+                *window_inputs(),
+                *optional_mixing_inputs(),
             ],
             outputs=[io.Latent.Output("mixed_latent", display_name="latent", tooltip="The mixed picture as a latent.")],
         )
@@ -130,8 +136,9 @@ class MagicMixSampler(io.ComfyNode):
                     "layout",
                     tooltip="The layout to mix in, from MagicMix Layout Noise, Layout From Prompt or Layout Inversion. Sampling starts from it: the latent and the noise of the graph set size and batch only.",
                 ),
-                *_mixing_inputs(),
-                *_optional_mixing_inputs(),
+                _nu_input(),
+                *window_inputs(),
+                *optional_mixing_inputs(),
             ],
             outputs=[
                 io.Sampler.Output(

@@ -1,5 +1,6 @@
 """Whole runs: the host's guidance, progress bar and previews around our samplers."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import comfy.sample
@@ -19,17 +20,22 @@ from .samplers import InvertingSampler, MixingSampler, ReadingSampler, Recording
 from .source_rows import as_a_source
 from .steered_run import steer
 
+Callback = Callable[[int, Tensor, Tensor, int], None]
+"""Of the host: the step, the denoised latent, the latent, and how many steps there are."""
 
-def mix_layout(model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list) -> dict:
+
+def mix_layout(
+    model, sampler: MixingSampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, callback: Callback | None = None
+) -> dict:
     """Run `sampler` over `sigmas` with classifier-free guidance `cfg`; returns a LATENT of the layout's size.
 
-    The batch is the layout's, or one row for each row of nu. Raises ValueError for a layout of another model family.
+    `callback` sees the steps in place of a progress bar of the run's own. The batch is the layout's, or one row for each row of nu. Raises ValueError for a layout of another model family.
     """
     layout = sampler.layout
     start, picture = (own_kind(model, "layout", rows) for rows in (layout.start_noise(), layout.samples))
     batch = max(len(picture), sampler.nu.rows)
     noise, samples = (comfy.utils.repeat_to_batch_size(rows, batch) for rows in (start, picture))
-    return _run(model, sampler, sigmas, seed, cfg, positive, negative, layout.latent | {"samples": samples}, noise)
+    return _run(model, sampler, sigmas, seed, cfg, positive, negative, layout.latent | {"samples": samples}, noise, callback)
 
 
 def record_prompt(model, plain, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict) -> RecordedLayout:
@@ -88,7 +94,18 @@ def keep_for_edits(model, layout: RecordedLayout, reads: Reads) -> RecordedLayou
     return replace(layout, kept=kept)
 
 
-def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, negative: list, latent: dict, noise: Tensor) -> dict:
+def _run(
+    model,
+    sampler,
+    sigmas: Tensor,
+    seed: int,
+    cfg: float,
+    positive: list,
+    negative: list,
+    latent: dict,
+    noise: Tensor,
+    callback: Callback | None = None,
+) -> dict:
     check_conditionings(model, positive=positive, negative=negative)
     check_run(model, cfg, latent, positive=positive, negative=negative)
     samples = comfy.sample.sample_custom(
@@ -101,7 +118,7 @@ def _run(model, sampler, sigmas: Tensor, seed: int, cfg: float, positive: list, 
         negative,
         latent["samples"],
         noise_mask=latent.get("noise_mask"),
-        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+        callback=callback or latent_preview.prepare_callback(model, len(sigmas) - 1),
         disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
         seed=seed,
     )

@@ -101,6 +101,7 @@ class GraphBuilder:
             "seed": self.seed,
             "cfg": self.random.choice((1.0, 4.0)),
             "refinements": self.random.choice((0, 1)),
+            "tries": self.random.choice((3, 4)),
             "columns": self.random.choice((0, 1, 3)),
         }
         if name in named:
@@ -207,6 +208,12 @@ def word_nus(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("MagicMixKSampler", model=model, layout=builder.link("MAGICMIX_LAYOUT"), **given), 0])
 
 
+def balanced(builder: GraphBuilder) -> None:
+    given = {"positive": builder.encoded(builder.target_text), "negative": builder.encoded("")}
+    layout = builder.layout(("Noise",), latent=[builder.add("EmptyLatentImage", **builder.size | {"batch_size": 1}), 0])
+    _shown(builder, [builder.add("MagicMixBalance", layout=layout, **given), 2])
+
+
 def layouts(builder: GraphBuilder) -> None:
     kind = builder.random.choice(("FromPrompt", "Inversion"))
     _shown(builder, [builder.add(f"MagicMixLayout{kind}"), 1])
@@ -230,4 +237,4 @@ def tokens(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("PromptTokens", text=builder.target_text), 0])
 
 
-USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, layouts, sweep, flow_edit, tokens)
+USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, balanced, layouts, sweep, flow_edit, tokens)

@@ -117,6 +117,24 @@ def nu_map(flavour: Flavour) -> Graph:
     return graph
 
 
+def balance(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **nu that finds itself.** MagicMix Balance tries some nus and keeps the one at which as much of the layout remains as `target` says:
+        0.5 is as near to the layout as to what the prompt draws alone.
+
+        The sheet shows all tries. Take the `nu` that it gives to other nodes.
+        """)
+    model, clip, vae = flavour.load(graph)
+    content, negative = prompts(graph, clip, flavour.pick("a frog", "a photo of a coffee machine"))
+    layout = prompt_layout(graph, flavour, model, clip, negative, flavour.pick("a donut", "a photo of a corgi"))
+    inputs = {"model": model, "positive": content, "negative": negative, "layout": layout(0), "vae": vae, "cfg": flavour.cfg}
+    window = {"target": 0.5, "tries": 6, "k_max": flavour.k_max, "k_min": flavour.k_min}
+    found = graph.add("MagicMixBalance", **inputs | window, **SAMPLING)
+    graph.add("PreviewImage", "All tries", images=found(2))
+    save(graph, vae, found(0))
+    return graph
+
+
 def nu_curve(flavour: Flavour) -> Graph:
     graph = Graph("""
         **nu as a curve.** `nu_curve` says nu for each noise level: the mix begins close to the layout and lets the prompt take over towards the end.
@@ -228,6 +246,7 @@ MIXING_GRAPHS = [
     breed_mixing,
     style_transfer,
     nu_map,
+    balance,
     nu_curve,
     nu_words,
     inversion_layout,

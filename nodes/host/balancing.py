@@ -1,0 +1,70 @@
+"""Runs of one mix with several nus, until as much of the layout remains as is wanted."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import comfy.model_management
+import latent_preview
+import torch
+from torch import Tensor
+
+from ...magicmix_core.balance import NuSearch, remains
+from ...magicmix_core.nu import Nu
+from .running import mix_layout
+from .samplers import MixingSampler
+
+
+@dataclass(frozen=True)
+class Try:
+    """A mix `[1, C, H, W]` as a latent, its picture `[H, W, 3]`, and how much of the layout remains in it."""
+
+    nu: float
+    latent: Tensor
+    picture: Tensor
+    remains: float
+
+
+def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: str, vae, model, sigmas: Tensor, run: dict) -> list[Try]:
+    """The tries of a search, by rising nu; `mixing(nu)` makes the sampler, `run` has the other inputs of `mix_layout`.
+
+    Raises ValueError for a layout of several pictures.
+    """
+    layout = mixing(Nu(torch.ones(1, 1, 1, 1))).layout
+    if len(layout.samples) != 1 or (layout.samples.ndim == 5 and layout.samples.shape[2] != 1):
+        raise ValueError(
+            f"layout must be one picture for its balance to be found, got numbers in {' x '.join(map(str, layout.samples.shape))}"
+        )
+    seen = _picture(vae, layout.samples)
+    steps = len(mixing(Nu(torch.ones(1, 1, 1, 1))).window(model.get_model_object("model_sampling")).executed(sigmas)) - 1
+    report = latent_preview.prepare_callback(model, search.tries * steps)
+    tried: list[Try] = []
+
+    def draw(nus: list[float]) -> None:
+        def progress(step: int, denoised: Tensor, x: Tensor, total: int) -> None:
+            report(len(tried) * steps + (step + 1) * len(nus) - 1, denoised, x, search.tries * steps)
+
+        sampler = mixing(Nu(torch.tensor(nus).reshape(-1, 1, 1, 1), schedule))
+        latents = mix_layout(model, sampler, sigmas, callback=progress, **run)["samples"]
+        pictures = _picture(vae, latents)
+        content = next((each.picture for each in tried if each.nu == 1), None)
+        content = pictures[nus.index(1.0)] if content is None else content.movedim(-1, 0)
+        scores = remains(pictures, seen, content[None])
+        for nu, latent, picture, score in zip(nus, latents, pictures, scores, strict=True):
+            tried.append(Try(nu, latent[None], picture.movedim(0, -1), score))
+            search.found[nu] = score
+
+    while nus := search.next():
+        for batch in [nus] if _fits(model, len(nus), layout.samples.shape) else [[nu] for nu in nus]:
+            draw(batch)
+    return sorted(tried, key=lambda each: each.nu)
+
+
+def _picture(vae, latents: Tensor) -> Tensor:
+    """`[n, 3, H, W]` in 0..1."""
+    return vae.decode(latents).flatten(0, -4)[..., :3].movedim(-1, 1).float().cpu()
+
+
+def _fits(model, count: int, shape: torch.Size) -> bool:
+    """Whether so many pictures with both prompts fit into memory at once, reckoned as the host does."""
+    needed = model.model.memory_required([2 * count, *shape[1:]]) * 1.5
+    return needed < comfy.model_management.get_free_memory(model.load_device)
