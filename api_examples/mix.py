@@ -48,7 +48,7 @@ def options(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--url", default="http://127.0.0.1:8188", help="where ComfyUI runs (default: %(default)s)")
     parser.add_argument("--graph", type=Path, default=GRAPH, help="a graph in API form with one MagicMixKSampler")
     parser.add_argument("--image", type=Path, required=True, help="the layout: a picture")
-    parser.add_argument("--prompt", required=True, help="the content: what it shall become")
+    parser.add_argument("--prompt", required=True, help="the content: what it becomes")
     return parser
 
 

@@ -95,7 +95,7 @@ class Recording(Steering):
         known = {mark: maps for run in self.runs for mark, maps in zip(run.marks, run.maps, strict=True)}
         found = [known.get(mark) for mark in marks(latents)]
         if any(maps is None for maps in found):
-            raise ValueError("latent must be what the sampler with the watched model gave, unchanged; this one is of none of its runs")
+            raise ValueError("latent must be what the sampler with the watched model gave, unchanged; none of its runs gave this one")
         if len({maps.shape for maps in found}) > 1:
             raise ValueError("latent must hold pictures of one size")
         return torch.stack(found)

@@ -2,7 +2,7 @@
 
     M* = M diag(s),  and  (M diag(s)) V = M (diag(s) V):
 
-column j of the attention map M, scaled by s_j, is row j of the values V scaled. Below 0 it takes a word's thing out of the picture.
+column j of the attention map M, scaled by s_j, is row j of the values V scaled. Below 0 it removes what the word names.
 """
 
 from dataclasses import dataclass

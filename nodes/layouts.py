@@ -85,7 +85,7 @@ class MagicMixLayoutFromPrompt(io.ComfyNode):
                     "model", tooltip="The model that draws the layout; the one that draws the content later must be of its family."
                 ),
                 io.Conditioning.Input("positive", tooltip="The layout: what gives the mix its shapes, colours and places."),
-                io.Conditioning.Input("negative", tooltip="What the layout shall not show; an empty prompt is fine."),
+                io.Conditioning.Input("negative", tooltip="What the layout should not show; an empty prompt is fine."),
                 io.Latent.Input("latent", tooltip="Size and batch of the pictures, from Empty Latent Image."),
                 seed_input("Seed of the noise that the layout starts from."),
                 steps_input("Sampling steps. The same steps and scheduler as in the mix let it read the path without interpolating."),

@@ -1,4 +1,4 @@
-"""Which part of the picture listens to which word: recorded in any sampler's run, then drawn over the picture."""
+"""Where words are in the picture: recorded in any sampler's run, then drawn over the picture."""
 
 import torch
 from comfy_api.latest import io, ui
@@ -27,9 +27,9 @@ class CrossAttnRecord(io.ComfyNode):
             node_id="CrossAttnRecord",
             display_name="Record Cross-Attn Maps (MagicMix)",
             category="MagicMix",
-            description="Makes a model remember, while any sampler runs it, where the words of a prompt are in the picture.",
+            description="Records, while any sampler runs, where the words of a prompt are in the picture.",
             inputs=[
-                io.Model.Input("model", tooltip="The model to watch. Take the model that comes out to one sampler."),
+                io.Model.Input("model", tooltip="The model to watch. Connect the output model to one sampler."),
                 clip_input(),
                 io.String.Input(
                     "text",
@@ -79,7 +79,7 @@ class CrossAttnMaps(io.ComfyNode):
             node_id="CrossAttnMaps",
             display_name="Cross-Attn Maps (MagicMix)",
             category="MagicMix",
-            description="Shows for each word which part of the picture listens to it: one picture for each word, averaged over steps and layers.",
+            description="Shows where each word is in the picture: one picture for each word, averaged over steps and layers.",
             inputs=[
                 Maps.Input("recording", tooltip="From Record Cross-Attn Maps, whose model has drawn the pictures."),
                 io.Image.Input("images", tooltip="The pictures of a run of that model, decoded: a batch of as many as were sampled."),

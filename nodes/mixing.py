@@ -55,7 +55,7 @@ def optional_mixing_inputs(*wanted: str) -> list[io.Input]:
             "restore_variance",
             default=False,
             optional=True,
-            tooltip="Give the mixed noise back the strength it loses when content and layout carry different noise: sharper with stochastic samplers or independent noise. Not part of the paper.",
+            tooltip="Restore the noise that is lost where content and layout carry different noise: sharper with stochastic samplers or independent noise. Not part of the paper.",
         ),
         io.String.Input(
             "nu_curve",
@@ -77,8 +77,8 @@ class MagicMixKSampler(io.ComfyNode):
             description="Samples the prompt while mixing a layout into it, all in one node.",
             inputs=[
                 io.Model.Input("model", tooltip="The model that draws the content."),
-                io.Conditioning.Input("positive", tooltip="The content: what the picture shall become."),
-                io.Conditioning.Input("negative", tooltip="What the picture shall not show; an empty prompt is fine."),
+                io.Conditioning.Input("positive", tooltip="The content: what the picture becomes."),
+                io.Conditioning.Input("negative", tooltip="What the picture should not show; an empty prompt is fine."),
                 Layout.Input(
                     "layout",
                     tooltip="The layout to mix in, from MagicMix Layout Noise, Layout From Prompt or Layout Inversion: it also sets size and batch.",

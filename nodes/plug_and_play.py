@@ -26,12 +26,12 @@ class PlugAndPlayFeatures(io.ComfyNode):
                 share_of_steps_input(
                     "attention_steps",
                     0.5,
-                    "For which share of the denoising, from pure noise on, the picture's parts hang together as the layout's do (self-attention). More keeps pose and outline; less lets shapes change. 0 = off.",
+                    "Share of the denoising, from pure noise on, in which the picture takes the layout's self-attention. More keeps pose and outline; less lets shapes change. 0 = off.",
                 ),
                 share_of_steps_input(
                     "feature_steps",
                     0.8,
-                    "For which share of the denoising, from pure noise on, the layout's inner features are used, which hold its structure. More keeps the structure; less lets shapes change. 0 = off. Must be 0 for models without a UNet (Flux, SD3, Qwen-Image, Z-Image and others).",
+                    "Share of the denoising, from pure noise on, in which the picture takes the layout's inner features, which hold its structure. More keeps the structure; less lets shapes change. 0 = off. Must be 0 for models without a UNet (Flux, SD3, Qwen-Image, Z-Image and others).",
                 ),
                 io.String.Input(
                     "attention_blocks",
@@ -48,7 +48,7 @@ class PlugAndPlayFeatures(io.ComfyNode):
             ],
             outputs=[
                 io.Model.Output(
-                    "followed_model", display_name="model", tooltip="The model that does it. No conditioning of its own: use any prompt."
+                    "followed_model", display_name="model", tooltip="The model that follows the layout. Use it with any prompt."
                 )
             ],
         )

@@ -21,7 +21,7 @@ class PromptToPrompt(io.ComfyNode):
             node_id="PromptToPrompt",
             display_name="Prompt-to-Prompt (MagicMix)",
             category="MagicMix",
-            description="Draws a changed prompt while attending as the layout's own prompt does: the picture stays, its words change.",
+            description="Draws a changed prompt and keeps the layout's picture: only what the changed words name becomes different.",
             inputs=[
                 model_to_patch_input(),
                 clip_input(),
@@ -42,12 +42,12 @@ class PromptToPrompt(io.ComfyNode):
                 share_of_steps_input(
                     "cross_steps",
                     0.8,
-                    "For which share of the denoising, from pure noise on, the words look where the layout's words look. Less lets the shape change more.",
+                    "Share of the denoising, from pure noise on, in which each word stays where the layout's word is (cross-attention). Less lets the shape change more.",
                 ),
                 share_of_steps_input(
                     "self_steps",
                     0.4,
-                    "For which share of the denoising, from pure noise on, the picture's parts hang together as the layout's do. More keeps pose and background; less lets the shape change.",
+                    "Share of the denoising, from pure noise on, in which the picture takes the layout's self-attention. More keeps pose and background; less lets the shape change.",
                 ),
                 io.String.Input(
                     "words",
@@ -69,9 +69,7 @@ class PromptToPrompt(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Model.Output(
-                    "edited_model", display_name="model", tooltip="The model that does it; needed along with the conditioning."
-                ),
+                io.Model.Output("edited_model", display_name="model", tooltip="The model with this edit. Connect the conditioning too."),
                 io.Conditioning.Output("conditioning", display_name="conditioning", tooltip="The changed prompt, with its edit."),
             ],
             hidden=[io.Hidden.unique_id, io.Hidden.dynprompt],

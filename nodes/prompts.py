@@ -26,7 +26,7 @@ class PromptTokens(io.ComfyNode):
             node_id="PromptTokens",
             display_name="Show Prompt Tokens (MagicMix)",
             category="MagicMix",
-            description="Shows the tokens that a prompt is made of, as the model reads them: which words there are to be found.",
+            description="Shows a prompt as the model reads it: its tokens, and the words that can be chosen.",
             inputs=[
                 clip_input(),
                 io.String.Input("text", multiline=True, dynamic_prompts=True, tooltip="The prompt."),
@@ -57,7 +57,7 @@ class CrossAttnReweight(io.ComfyNode):
             node_id="CrossAttnReweight",
             display_name="Cross-Attn Reweight (MagicMix)",
             category="MagicMix",
-            description="Makes words of a prompt stronger or weaker in the picture; a negative scale takes their thing out of it.",
+            description="Makes words of a prompt stronger or weaker in the picture; a negative scale removes what they name.",
             inputs=[
                 model_to_patch_input(),
                 clip_input(),
@@ -73,12 +73,12 @@ class CrossAttnReweight(io.ComfyNode):
                     min=-20.0,
                     max=20.0,
                     step=0.05,
-                    tooltip="For words without a scale of their own. 1 = as it is, 2 = much stronger, 0 = not listened to, below 0 = driven out. Useful from -2 to 2.",
+                    tooltip="For words without a scale of their own. 1 = as it is, 2 = much stronger, 0 = ignored, below 0 = removed. Useful from -2 to 2.",
                 ),
             ],
             outputs=[
                 io.Model.Output(
-                    "reweighted_model", display_name="model", tooltip="The model that does it; needed along with the conditioning."
+                    "reweighted_model", display_name="model", tooltip="The model with this edit. Connect the conditioning too."
                 ),
                 io.Conditioning.Output("conditioning", display_name="conditioning", tooltip="The prompt, with its scales."),
             ],

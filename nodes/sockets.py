@@ -35,7 +35,7 @@ def clip_input() -> io.Input:
 
 
 def model_to_patch_input() -> io.Input:
-    return io.Model.Input("model", tooltip="The model to draw with. Take the model that comes out, not this one, to the sampler.")
+    return io.Model.Input("model", tooltip="The model to draw with. Connect the output model, not this one, to the sampler.")
 
 
 def share_of_steps_input(name: str, default: float, tooltip: str) -> io.Input:

@@ -17,7 +17,7 @@ class ValueGrid(io.ComfyNode):
             node_id="ValueGrid",
             display_name="Value Grid (MagicMix)",
             category="MagicMix",
-            description="Every combination of one or two series of values, as lists: connect them to any number input and the graph runs once for each.",
+            description="Lists of values, or all combinations of two lists: connect them to any number input and the graph runs once for each.",
             inputs=[
                 io.String.Input(
                     "x_values",

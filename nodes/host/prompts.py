@@ -108,7 +108,7 @@ def encode(clip, text: str, name: str = "text") -> list:
     """CONDITIONING, as the core's CLIP Text Encode makes it. Raises ValueError, naming the input `name`, for one that is not finite."""
     conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text))
     if not all(bool(torch.isfinite(encoding).all()) for encoding, _ in conditioning):
-        raise ValueError(f"{name} must have weights that its encoding can bear, got one that makes it NaN or infinite, as (cat:1e400) does")
+        raise ValueError(f"{name} must have weights that keep its encoding finite, got one that does not, as (cat:1e400)")
     return conditioning
 
 

@@ -60,7 +60,7 @@ class UNet:
         blocks = self.network.output_blocks
         attending = frozenset(number for number, block in enumerate(blocks) if any(hasattr(layer, "transformer_blocks") for layer in block))
         if not attending:
-            raise ValueError("model must have attention in its decoder, which this UNet has not")
+            raise ValueError("model must have attention in its decoder, which this UNet lacks")
         levels = len(self.network.channel_mult)
         middle = feature_block(levels, len(blocks) // levels)
         return Structure("output", len(blocks), attending, f"{middle}-{len(blocks) - 1}", str(middle))

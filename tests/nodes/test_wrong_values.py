@@ -112,9 +112,9 @@ def test_embeddings_without_a_name_are_refused_by_the_input_they_are_in(edit):
 
 
 def test_a_weight_that_no_encoding_bears_is_refused(reweight, edit, layout):
-    with pytest.raises(ValueError, match="text must have weights that its encoding can bear"):
+    with pytest.raises(ValueError, match="text must have weights that keep its encoding finite"):
         reweight("a (cat:1e400)", "cat")
-    with pytest.raises(ValueError, match="target_text must have weights that its encoding can bear"):
+    with pytest.raises(ValueError, match="target_text must have weights that keep its encoding finite"):
         edit("a dog", "a (cat:1e400)", layout=layout)
 
 

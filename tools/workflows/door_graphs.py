@@ -1,4 +1,4 @@
-"""Graphs of Plug-and-Play, of edited photographs, and of all three doors in one run."""
+"""Graphs of Plug-and-Play, of edited photographs, and of all three ways to steer in one run."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def swapped(graph: Graph, model: Link, clip: Link, layout: Link, texts: tuple[st
 
 def plug_and_play(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **Another thing over the same structure.** The layout's inner features and self-attention stand in for the new picture's own; any prompt does.
+        **Another thing over the same structure.** The layout's inner features and self-attention take the place of the new picture's own; use any prompt.
 
         Lower `feature_steps`, then `attention_steps`, where the new thing needs another shape. The left picture is the layout's own.
         """)
@@ -56,9 +56,9 @@ def inverted(graph: Graph, flavour: Flavour, model: Link, vae: Link, described: 
 
 def photo_word_swap(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **A word exchanged in a real picture.** The picture is followed back to its noise, then drawn with the changed prompt while attending as it did.
+        **A word exchanged in a real picture.** The picture is followed back to its noise, then drawn with the changed prompt and the attention it had.
 
-        Say in *Layout prompt* and `source_text` what your picture shows, and in `target_text` what shall change. The layout prompt is the negative prompt
+        Say in *Layout prompt* and `source_text` what your picture shows, and in `target_text` what changes. The layout prompt is the negative prompt
         too: so guidance pushes only from the old word to the new one, and with the old text the picture itself comes back.
         """)
     model, clip, vae = flavour.load(graph)
@@ -75,7 +75,7 @@ def photo_plug_and_play(flavour: Flavour) -> Graph:
     graph = Graph("""
         **A real picture drawn anew.** The picture is followed back to its noise; its structure then carries what the content prompt says.
 
-        Say in *Layout prompt* what your picture shows. It is the negative prompt too, so that guidance pushes away from it and only towards the new.
+        Say in *Layout prompt* what your picture shows. It is the negative prompt too: guidance then moves away from it, towards the content prompt.
         """)
     model, clip, vae = flavour.load(graph)
     described = encode(graph, clip, flavour.pick("a rabbit", "a photo of a cat"), "Layout prompt")
@@ -88,8 +88,8 @@ def photo_plug_and_play(flavour: Flavour) -> Graph:
 
 def three_doors(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **All three in one run.** The prompt's words look where the layout's did (Prompt-to-Prompt), its structure is the layout's (Plug-and-Play), and the
-        layout's colours are mixed in (`nu`). One layout, one more row for both nodes; their order does not matter.
+        **All three in one run.** Words stay where the layout has them (Prompt-to-Prompt), the structure is the layout's (Plug-and-Play), and the
+        layout's colours are mixed in (`nu`). The order of the nodes does not matter.
         """)
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
@@ -105,7 +105,7 @@ def three_doors(flavour: Flavour) -> Graph:
 
 def three_doors_sheet(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **What each door keeps.** The same layout, prompt and noise; from left to right the layout gets stronger, in a row by `nu` alone, by
+        **What each way of steering keeps.** The same layout, prompt and noise; from left to right the layout gets stronger, in a row by `nu` alone, by
         Prompt-to-Prompt alone, by Plug-and-Play alone.
         """)
     model, clip, vae = flavour.load(graph)

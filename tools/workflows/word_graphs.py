@@ -18,7 +18,7 @@ def reweighted(graph: Graph, model: Link, clip: Link, text: str, words: str, sca
 
 def reweight_sheet(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **One word, from driven out to twice as strong.** The same noise and prompt throughout; only the word's scale changes.
+        **One word, from removed to twice as strong.** The same noise and prompt throughout; only the word's scale changes.
         """)
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
@@ -32,7 +32,7 @@ def reweight_sheet(flavour: Flavour) -> Graph:
 def concept_removal(flavour: Flavour) -> Graph:
     graph = Graph("""
         **An object's layout without the object** (MagicMix, Figures 7 and 11). The layout and the prompt name the same thing; scaled below 0, the
-        thing is driven out while shape and colours stay. The left picture is the layout's own.
+        thing disappears while its shape and colours stay. The left picture is the layout's own.
         """)
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
@@ -62,9 +62,9 @@ def magicmix_reweight(flavour: Flavour) -> Graph:
 
 def heat_maps(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **Which part of the picture listens to which word.** The recorder watches the sampler's run; Cross-Attn Maps draws what it saw.
+        **Where each word is in the picture.** The recorder watches the sampler's run; Cross-Attn Maps draws what it saw.
 
-        Show Prompt Tokens lists the words that there are.
+        Show Prompt Tokens lists the words of the prompt.
         """)
     model, clip, vae = flavour.load(graph)
     text = flavour.pick("a birthday cake in noto style", "a photo of a corgi and a coffee machine")
@@ -99,7 +99,7 @@ def edited(flavour: Flavour, note: str, source: str, target: str, k_min: float =
 
 def word_swap(flavour: Flavour) -> Graph:
     note = """
-        **A word exchanged.** The changed prompt attends as the first one did, so the picture stays and the word's thing changes.
+        **A word exchanged.** The changed prompt takes the attention of the first one, so the picture stays and only what the word names changes.
 
         Lower `self_steps`, then `cross_steps`, where the new thing needs another shape. The left picture is the layout's own.
         """
@@ -109,7 +109,7 @@ def word_swap(flavour: Flavour) -> Graph:
 
 def refinement(flavour: Flavour) -> Graph:
     note = """
-        **Words added.** What both prompts say keeps its place; the new words look for theirs.
+        **Words added.** What both prompts say keeps its place; the new words find theirs.
         """
     texts = flavour.pick("a bear", "a photo of a house"), flavour.pick("a teddy bear", "a photo of a house in the snow")
     return edited(flavour, note, *texts)
