@@ -19,6 +19,8 @@ from torch import Tensor
 from .autoencoder import Autoencoder
 
 CHECKPOINT = Path(__file__).with_name("magicmix-demo.safetensors")
+ATTACHMENT = "magicmix_demo"
+"""By which nodes know the model."""
 PREFIXES = {"unet": "model.diffusion_model.", "text_encoder": "cond_stage_model.", "autoencoder": "first_stage_model."}
 
 
@@ -31,6 +33,7 @@ def load_demo_checkpoint(path: Path = CHECKPOINT) -> tuple[comfy.model_patcher.M
         weights = safetensors.torch.load(path.read_bytes())
         parts = {name: _part(weights, prefix) for name, prefix in PREFIXES.items()}
         model = _load_model(parts["unet"], config)
+        model.set_attachments(ATTACHMENT, True)
         clip = _load_clip(parts["text_encoder"], config["text_encoder"])
         return model, clip, _load_vae(parts["autoencoder"], config["autoencoder"])
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:

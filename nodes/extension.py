@@ -9,6 +9,7 @@ from .flow_edit import MagicMixFlowEdit
 from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
 from .maps import CrossAttnMaps, CrossAttnRecord
 from .mixing import MagicMixKSampler, MagicMixSampler
+from .one_step import MagicMix
 from .plug_and_play import PlugAndPlayFeatures
 from .prompt_to_prompt import PromptToPrompt
 from .prompts import CrossAttnReweight, PromptTokens
@@ -19,6 +20,7 @@ from .word_nus import MagicMixNuWords
 class MagicMixExtension(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [
+            MagicMix,
             MagicMixLayoutNoise,
             MagicMixLayoutFromPrompt,
             MagicMixLayoutInversion,

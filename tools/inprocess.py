@@ -67,7 +67,7 @@ def pack_schemas() -> dict:
 
 
 def node_runner() -> Callable[..., tuple]:
-    """`run("NodeId", input=value, ...)`: executes a node of the host or of the loaded pack; returns its outputs."""
+    """`run("NodeId", input=value, ...)`: executes a node of the host or of the loaded pack; returns its outputs, those of the graph in its place too."""
     from comfy_api.latest import io
 
     import nodes
@@ -78,10 +78,26 @@ def node_runner() -> Callable[..., tuple]:
         node = nodes.NODE_CLASS_MAPPINGS[node_id]
         if issubclass(node, io.ComfyNode):
             output = node.execute(**inputs)
-            return output.result if isinstance(output, io.NodeOutput) else output
+            if isinstance(output, io.NodeOutput):
+                return run_in_its_place(output, run) if output.expand else output.result
+            return output
         return getattr(node(), node.FUNCTION)(**inputs)
 
     return run
+
+
+def run_in_its_place(answer: Any, run: Callable[..., tuple]) -> tuple:
+    """The outputs of a node that answers with a graph: runs the graph's nodes by `run`, as the host does."""
+    from comfy_execution.graph_utils import is_link
+
+    done: dict[str, tuple] = {}
+
+    def value_of(value: Any) -> Any:
+        return done[value[0]][value[1]] if is_link(value) else value
+
+    for node_id, node in answer.expand.items():
+        done[node_id] = run(node["class_type"], **{name: value_of(value) for name, value in node["inputs"].items()})
+    return tuple(map(value_of, answer.result))
 
 
 def random_model(family: type, unet_config: dict, outside: dict | None = None):

@@ -151,6 +151,16 @@ def _pictures(builder: GraphBuilder, latent: Link) -> Link:
     return [builder.add("VAEDecode", samples=latent, vae=builder.link("VAE")), 0]
 
 
+def one_step(builder: GraphBuilder) -> None:
+    """With little strength: the node takes 50 steps, of which few then run."""
+    checkpoint = {name: builder.link(name.upper()) for name in ("model", "clip", "vae")}
+    node = builder.add("MagicMix", prompt=builder.target_text, strength=round(builder.random.uniform(0, 0.1), 2), **checkpoint)
+    if builder.random.random() < 0.5:
+        for name in checkpoint:
+            del builder.nodes[node]["inputs"][name]
+    _shown(builder, [node, 0])
+
+
 def mix(builder: GraphBuilder) -> None:
     _shown(builder, _drawn(builder, builder.link("MODEL"), builder.encoded(builder.target_text), builder.link("MAGICMIX_LAYOUT")))
 
@@ -237,4 +247,4 @@ def tokens(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("PromptTokens", text=builder.target_text), 0])
 
 
-USES = (mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, balanced, layouts, sweep, flow_edit, tokens)
+USES = (one_step, mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, balanced, layouts, sweep, flow_edit, tokens)

@@ -24,6 +24,7 @@ BELOW = {
     "PromptToPrompt": 116 + 40,
     "CrossAttnMaps": 232,
     "ContactSheet": 42,
+    "MagicMix": 42,
     "PromptTokens": 56,
     "PreviewAny": 300,
 }
@@ -104,7 +105,7 @@ def _arranged(note: str, models: list[str], sizes: dict[str, tuple[float, float]
         columns = parts[part]
         for node_id, (x, y) in columns.places.items():
             boxes[node_id] = (left + PADDING + x, above + GROUP_TITLE + y, *sizes[node_id])
-        title = part if LAYOUT in parts else {CONTENT: "Prompt", MIX: "Picture"}[part]
+        title = part if len(parts) == 3 else {LAYOUT: "Picture", CONTENT: "Prompt", MIX: "Mix" if LAYOUT in parts else "Picture"}[part]
         box = (left, above, columns.width + 2 * PADDING, columns.height + GROUP_TITLE + PADDING)
         groups.append((f"{len(groups) + 1} {title}", box, COLOURS[part]))
         return box

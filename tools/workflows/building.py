@@ -54,6 +54,11 @@ class Flavour:
         node = graph.add(**self.checkpoint)
         return node(0), node(1), node(2)
 
+    @property
+    def draws_without_one(self) -> bool:
+        """Whether the node that does all takes this checkpoint where it is given none."""
+        return self.checkpoint["class_type"] == "MagicMixDemoCheckpoint"
+
     def pick(self, demo: str | float, stock: str | float) -> str | float:
         """A prompt the checkpoint knows, or a nu that suits it: the demo model holds on to a layout more than a large one."""
         return stock if self.suffix else demo

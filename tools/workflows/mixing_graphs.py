@@ -19,6 +19,19 @@ from building import (
 )
 
 
+def magicmix(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **A picture mixed with a prompt, in one node.** Load a picture, write what it becomes, and press Run.
+
+        `strength` says how much: 0 is the picture, 1 the prompt alone. *Compare with the layout* shows both under a slider.
+        """)
+    model = {} if flavour.draws_without_one else dict(zip(("model", "clip", "vae"), flavour.load(graph), strict=True))
+    image = graph.add("LoadImage", "Your picture", image="example.png")()
+    mix = graph.add("MagicMix", image=image, prompt="a fox", strength=0.5, seed=1, **model)()
+    graph.add("SaveImage", images=mix, filename_prefix="magicmix")
+    return graph
+
+
 def image_text(flavour: Flavour) -> Graph:
     graph = Graph("""
         **MagicMix, image and text.** The picture gives the layout, the content prompt says what it becomes.
@@ -239,6 +252,7 @@ def prompt_interpolation(flavour: Flavour) -> Graph:
 
 
 MIXING_GRAPHS = [
+    magicmix,
     image_text,
     image_text_custom_sampler,
     text_text,

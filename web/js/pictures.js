@@ -5,8 +5,13 @@ import { language, say } from "./texts.js"
 import { openViewer } from "./viewer.js"
 
 const COMMAND = "MagicMix.Look"
-const SAMPLERS = ["MagicMixKSampler", "MagicMixSampler"]
+const SAMPLERS = ["MagicMix", "MagicMixKSampler", "MagicMixSampler"]
 const HEIGHT = 30
+/** Nodes whose pictures other nodes show have a button of their own. */
+const BARS = {
+  ContactSheet: { says: "look_closer", pictures: (node) => picturesOf(node) },
+  MagicMix: { says: "compare", pictures: (node) => picturesOfSampler(node) },
+}
 
 app.registerExtension({
   name: "MagicMix.Pictures",
@@ -14,14 +19,16 @@ app.registerExtension({
   getSelectionToolboxCommands: (item) => (mayShow(item) ? [COMMAND] : []),
   getNodeMenuItems: (node) => (mayShow(node) ? [{ content: say("look_closer"), callback: () => look(node) }] : []),
   nodeCreated(node) {
-    if (node.comfyClass !== "ContactSheet") return
+    const bar = BARS[node.comfyClass]
+    if (!bar) return
     addStyles()
-    const button = make("button", { type: "button", class: "magicmix-button", onclick: () => look(node) })
+    const pictures = () => bar.pictures(node)
+    const button = make("button", { type: "button", class: "magicmix-button", onclick: () => openViewer(pictures()) })
     const element = make("div", { class: "magicmix magicmix-bar" }, button)
-    addElement(node, "magicmix_cells", element, HEIGHT, false)
-    watch(node, element, () => [language(), picturesOf(node).length], () => {
-      button.textContent = say("look_closer")
-      button.disabled = !picturesOf(node).length
+    addElement(node, "magicmix_look", element, HEIGHT, false)
+    watch(node, element, () => [language(), pictures().length], () => {
+      button.textContent = say(bar.says)
+      button.disabled = !pictures().length
     })
   },
 })
@@ -92,7 +99,7 @@ function carriesPictures(input) {
 
 /** The node itself where it samples, or the one of ours whose SAMPLER it runs. */
 function samplerOf(node) {
-  if (node.comfyClass === "MagicMixKSampler") return node
+  if (["MagicMix", "MagicMixKSampler"].includes(node.comfyClass)) return node
   const given = nodeBefore(node, "sampler")
   if (given) return given
   return node.inputs?.some((input) => input.name === "model") && node.outputs?.some((output) => output.type === "LATENT") ? node : null
@@ -100,6 +107,7 @@ function samplerOf(node) {
 
 /** Addresses of the pictures of a sampler's layout, as far as the graph shows them anywhere. */
 function layoutPictures(sampler) {
+  if (sampler.comfyClass === "MagicMix") return picturesBefore(sampler)
   const first = nodeBefore(sampler, "layout")
   if (!first) return []
   const layouts = [first, ...nodesBefore(first, (input) => input.type === "MAGICMIX_LAYOUT")]
@@ -110,11 +118,18 @@ function layoutPictures(sampler) {
       if (drawn) return imagesOf(drawn).map(addressOf)
       continue
     }
-    for (const node of nodesBefore(layout, carriesPictures)) {
-      const loaded = node.comfyClass === "LoadImage" && node.widgets?.find((widget) => widget.name === "image")?.value
-      if (typeof loaded === "string") return [addressOf(loadedImage(loaded))]
-      if (imagesOf(node).length) return imagesOf(node).map(addressOf)
-    }
+    const found = picturesBefore(layout)
+    if (found.length) return found
+  }
+  return []
+}
+
+/** Addresses of the pictures that a node is given, as far as the graph loads them or shows them. */
+function picturesBefore(start) {
+  for (const node of nodesBefore(start, carriesPictures)) {
+    const loaded = node.comfyClass === "LoadImage" && node.widgets?.find((widget) => widget.name === "image")?.value
+    if (typeof loaded === "string") return [addressOf(loadedImage(loaded))]
+    if (imagesOf(node).length) return imagesOf(node).map(addressOf)
   }
   return []
 }
