@@ -19,7 +19,7 @@ from comfy_server import PACK, comfy_server
 from nodesafe.scanner import Scanner
 from PIL import Image
 
-SHIPPED_FOLDERS = {"demo_model", "docs", "locales", "magicmix_core", "nodes", "web", "workflows"}
+SHIPPED_FOLDERS = {"demo_model", "docs", "locales", "magicmix_core", "nodes", "subgraphs", "web", "workflows"}
 SHIPPED_FILES = {"CHANGELOG.md", "LICENSE", "README.md", "__init__.py", "pyproject.toml"}
 MEGABYTE = 1_000_000
 

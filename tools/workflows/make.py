@@ -1,4 +1,4 @@
-"""`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail; and the help pages' pictures.
+"""`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail; the help pages' pictures; blueprints.
 
 Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
 demo flavour, which the other flavour shares; those of graphs without one are the figures' (`make figures`). `--keep-pictures` leaves those as they are, where only texts or places have changed.
@@ -12,6 +12,8 @@ from pathlib import Path
 
 sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent / "api_examples")]
 
+from blueprint_form import blueprint_form
+from blueprints import BLUEPRINTS
 from building import DEMO, SD15, SD35, Graph
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
@@ -20,11 +22,12 @@ from flow_graphs import FLOW_GRAPHS
 from layout_graphs import LAYOUT_GRAPHS
 from mask_graphs import MASK_GRAPHS
 from mixing_graphs import MIXING_GRAPHS
-from page_form import ui_graph, widget_inputs
+from page_form import fill_in, ui_graph
 from PIL import Image
 from word_graphs import WORD_GRAPHS
 
 WORKFLOWS = PACK / "workflows"
+SUBGRAPHS = PACK / "subgraphs"
 HELP = PACK / "web" / "docs"
 GRAPHS = MIXING_GRAPHS + LAYOUT_GRAPHS + WORD_GRAPHS + MASK_GRAPHS + DOOR_GRAPHS
 THUMBNAIL = 256
@@ -55,11 +58,7 @@ def thumbnail(client: ComfyClient, graph: dict) -> Image.Image:
 
 
 def write(name: str, graph: Graph, schemas: dict, aspect: float) -> None:
-    for node in graph.nodes.values():
-        node["_meta"]["title"] = node["_meta"]["title"] or schemas[node["class_type"]]["display_name"] or node["class_type"]
-        for key, _, options in widget_inputs(schemas[node["class_type"]]):
-            if key not in node["inputs"] and "default" in options:  # as the page does when the graph is opened
-                node["inputs"][key] = options["default"]
+    fill_in(graph, schemas)
     (WORKFLOWS / "api").mkdir(parents=True, exist_ok=True)
     lines = (f"  {json.dumps(node_id)}: {json.dumps(node)}" for node_id, node in graph.nodes.items())
     (WORKFLOWS / "api" / f"{name}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
@@ -73,6 +72,10 @@ def main() -> None:
     arguments = parser.parse_args()
     with comfy_server() as url, ComfyClient(url) as client:
         schemas = client.http.get("/object_info").json()
+        SUBGRAPHS.mkdir(exist_ok=True)
+        for name, blueprint in BLUEPRINTS.items():
+            form = blueprint_form(name, blueprint(), schemas)
+            (SUBGRAPHS / f"{name}.json").write_text(json.dumps(form, indent=1) + "\n")
         for make in (each for each in GRAPHS if not arguments.names or each.__name__ in arguments.names):
             demo, stock = make(DEMO), make(SD15)
             files = [WORKFLOWS / f"{make.__name__}{suffix}.jpg" for suffix in (DEMO.suffix, SD15.suffix)]

@@ -35,6 +35,16 @@ def widget_values(node: dict, schema: dict) -> list:
     return values
 
 
+def fill_in(graph: Graph, schemas: dict) -> None:
+    """Gives nodes without a heading their usual one, and widgets without a value the default, as the page does when it opens a graph."""
+    for node in graph.nodes.values():
+        schema = schemas[node["class_type"]]
+        node["_meta"]["title"] = node["_meta"]["title"] or schema["display_name"] or node["class_type"]
+        for key, _, options in widget_inputs(schema):
+            if key not in node["inputs"] and "default" in options:
+                node["inputs"][key] = options["default"]
+
+
 def properties(node: dict) -> dict:
     models = [{"name": value} | MODELS[value] for value in node["inputs"].values() if isinstance(value, str) and value in MODELS]
     return {"Node name for S&R": node["class_type"]} | ({"models": models} if models else {})
