@@ -206,6 +206,14 @@ class ComfyPage:
         )
         self.page.wait_for_timeout(400)
 
+    def part(self, node_type: str, kind: str) -> Locator:
+        """The pack's element of a kind (words, window, maps, bar) on the one node of a type, which is brought into view."""
+        (node_id,) = self.find(node_type)
+        self.look_at(node_id)
+        shown = self.page.locator(f".magicmix-{kind}").first
+        expect(shown).to_be_visible()
+        return shown
+
     def fit(self) -> None:
         """The whole graph in view, by the page's own command."""
         self.page.evaluate("() => app.extensionManager.command.execute('Comfy.Canvas.FitView')")

@@ -1,20 +1,16 @@
 """The pack's own part of the page: words as chips, the window as a strip of steps, pictures looked at closely, maps under the mouse."""
 
-import json
 import re
 
-import httpx
 import pytest
 from comfy_page import ComfyPage
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from magicmix_core.nu import read_curve
 from magicmix_core.prompts import parse_words
 
 JS = "/extensions/magicmix/js"
 FEW = 4
-EXTENSIONS = ["MagicMix.Words", "MagicMix.Window", "MagicMix.Pictures", "MagicMix.Maps"]
-GRAPHS = ["word_swap", "image_text", "heat_maps", "nu_sheet"]
 
 
 def value_of(page: ComfyPage, name: str):
@@ -22,15 +18,6 @@ def value_of(page: ComfyPage, name: str):
     return page.page.evaluate(
         "name => app.graph._nodes.flatMap(node => node.widgets ?? []).find(widget => widget.name === name).value", name
     )
-
-
-def part(page: ComfyPage, node_type: str, kind: str) -> Locator:
-    """The pack's element on the one node of a type, which is brought into view."""
-    (node_id,) = page.find(node_type)
-    page.look_at(node_id)
-    shown = page.page.locator(f".magicmix-{kind}")
-    expect(shown.first).to_be_visible()
-    return shown.first
 
 
 @pytest.fixture
@@ -47,25 +34,9 @@ def run(workflow):
     return load_and_run
 
 
-@pytest.fixture
-def opened_with(browser, url):
-    """`opened_with(settings, vue)`: a page of its own under other settings of the page's."""
-    pages = []
-
-    def get(settings: dict, vue: bool = False) -> ComfyPage:
-        pages.append(ComfyPage.open(browser, url, vue=vue, settings=settings))
-        return pages[-1]
-
-    yield get
-    for page in pages:
-        page.page.close()
-    plain = {"Comfy.Locale": "en", "Comfy.Extension.Disabled": []}
-    httpx.post(f"{url}/settings", json=plain).raise_for_status()
-
-
 def test_a_click_on_a_word_writes_it_into_the_field_and_back(either_page, workflow, keep):
     either_page.load(workflow("word_swap"))
-    chips = part(either_page, "PromptToPrompt", "words")
+    chips = either_page.part("PromptToPrompt", "words")
     cat = chips.get_by_role("button", name=re.compile("^cat, .*“dog”"))
     expect(cat).to_have_attribute("aria-pressed", "false")
     cat.click()
@@ -80,7 +51,7 @@ def test_a_click_on_a_word_writes_it_into_the_field_and_back(either_page, workfl
 
 def test_wheel_drag_and_arrow_keys_scale_a_word(either_page, workflow):
     either_page.load(workflow("word_swap"))
-    chips = part(either_page, "PromptToPrompt", "words")
+    chips = either_page.part("PromptToPrompt", "words")
     scaled = chips.get_by_role("button", name=re.compile("^cat, "))
     scaled.click()
     expect(scaled).to_have_attribute("aria-pressed", "true")
@@ -106,7 +77,7 @@ def test_wheel_drag_and_arrow_keys_scale_a_word(either_page, workflow):
 
 def test_chips_follow_what_is_typed_and_a_word_that_is_not_there_is_red(either_page, workflow, keep):
     either_page.load(workflow("reweight_sheet"))
-    chips = part(either_page, "CrossAttnReweight", "words")
+    chips = either_page.part("CrossAttnReweight", "words")
     either_page.change("text", "a cup of (Green:1.2) tea // not sent")
     expect(chips.get_by_role("button", name="Green", exact=True)).to_be_visible()
     assert chips.locator("[aria-pressed]").all_inner_texts() == ["a", "cup", "of", "Green", "tea"]
@@ -121,7 +92,7 @@ def test_chips_follow_what_is_typed_and_a_word_that_is_not_there_is_red(either_p
 
 def test_local_blend_and_word_steps_are_chosen_the_same_way(page, workflow):
     page.load(workflow("word_swap"))
-    chips = part(page, "PromptToPrompt", "words")
+    chips = page.part("PromptToPrompt", "words")
     chips.get_by_role("radio", name="local_blend").click()
     chips.get_by_role("group", name="Words of source_text").get_by_role("button", name="dog").click()
     chips.get_by_role("group", name="Words of target_text").get_by_role("button", name=re.compile("^cat")).click()
@@ -195,7 +166,7 @@ def test_the_strip_follows_a_curve_as_the_samplers_do(page):
 
 def test_the_strip_shows_the_steps_that_run(either_page, workflow, keep):
     either_page.load(workflow("image_text"))
-    strip = part(either_page, "MagicMixKSampler", "window")
+    strip = either_page.part("MagicMixKSampler", "window")
     expect(strip).to_contain_text("43 of 50 steps run")
     either_page.change("k_max", 0.6)
     either_page.change("k_min", 0.3)
@@ -209,7 +180,7 @@ def test_the_strip_shows_the_steps_that_run(either_page, workflow, keep):
 
 def test_the_modular_sampler_takes_its_steps_from_the_scheduler(page, workflow):
     page.load(workflow("image_text_custom_sampler"))
-    strip = part(page, "MagicMixSampler", "window")
+    strip = page.part("MagicMixSampler", "window")
     expect(strip).to_contain_text("43 of 50 steps run")
     page.change("steps", 20)
     expect(strip).to_contain_text("17 of 20 steps run")
@@ -219,12 +190,12 @@ def test_the_modular_sampler_takes_its_steps_from_the_scheduler(page, workflow):
 
 def test_a_value_over_a_link_is_said_to_be_unknown(page, workflow):
     page.load(workflow("k_sheet"))
-    expect(part(page, "MagicMixKSampler", "window")).to_contain_text("k_max comes over a link")
+    expect(page.part("MagicMixKSampler", "window")).to_contain_text("k_max comes over a link")
 
 
 def test_a_mix_is_compared_with_its_layout_under_a_slider(either_page, run, keep):
     run(either_page, "text_text")
-    part(either_page, "MagicMixKSampler", "window").get_by_role("button", name="Compare with the layout").click()
+    either_page.part("MagicMixKSampler", "window").get_by_role("button", name="Compare with the layout").click()
     viewer = either_page.page.get_by_role("dialog", name="Look closer")
     for picture in viewer.get_by_role("img").all():
         expect(picture).to_have_js_property("naturalWidth", 128)
@@ -252,7 +223,7 @@ def test_a_loaded_picture_is_the_layout_to_compare_with(page, run):
 
 def test_a_cell_of_a_sheet_is_large_on_a_click(either_page, run, keep):
     run(either_page, "reweight_sheet", x_values="-2, 2")
-    part(either_page, "ContactSheet", "bar").get_by_role("button", name="Look closer").click()
+    either_page.part("ContactSheet", "bar").get_by_role("button", name="Look closer").click()
     viewer = either_page.page.get_by_role("dialog", name="Look closer")
     viewer.get_by_role("button", name="s -2").click()
     cell = viewer.get_by_role("img", name="s -2")
@@ -270,7 +241,7 @@ def test_a_cell_of_a_sheet_is_large_on_a_click(either_page, run, keep):
 
 def test_pointing_at_a_word_shows_its_map(either_page, run, keep):
     run(either_page, "heat_maps")
-    maps = part(either_page, "CrossAttnMaps", "maps")
+    maps = either_page.part("CrossAttnMaps", "maps")
     cake = maps.get_by_role("button", name="cake")
     assert maps.get_by_role("button").all_inner_texts() == ["birthday", "cake", "noto"]
     drawn = maps.locator("canvas")
@@ -285,39 +256,3 @@ def test_pointing_at_a_word_shows_its_map(either_page, run, keep):
     other = drawn.evaluate("map => [...map.getContext('2d').getImageData(0, 0, map.width, map.height).data]")
     assert len(first) == len(other) and first != other and len(set(first)) > 50
     keep(either_page)
-
-
-def test_every_text_is_there_in_every_language(page):
-    texts = page.page.evaluate(f"async () => (await import('{JS}/texts.js')).allTexts()")
-    assert set(texts) == {"en", "zh", "zh-TW", "ja", "ko"}
-    for language, said in texts.items():
-        assert said.keys() == texts["en"].keys(), language
-        for key, text in said.items():
-            assert sorted(re.findall(r"\{\w+\}", text)) == sorted(re.findall(r"\{\w+\}", texts["en"][key])), (language, key)
-            assert language == "en" or text != texts["en"][key], (language, key)
-
-
-def test_it_speaks_the_pages_language(opened_with, workflow, keep):
-    page = opened_with({"Comfy.Locale": "ja"})
-    page.load(workflow("image_text"))
-    expect(part(page, "MagicMixKSampler", "window")).to_contain_text("50 ステップ中 43 ステップを実行")
-    keep(page)
-
-
-@pytest.mark.parametrize("vue", [False, True], ids=["classic", "nodes_2"])
-def test_graphs_are_saved_the_same_with_and_without_it(opened, opened_with, workflow, vue):
-    def saved(page) -> list[str]:
-        texts = []
-        for name in GRAPHS:
-            page.load(workflow(name))
-            page.page.wait_for_timeout(300)
-            texts.append(page.page.evaluate("() => JSON.stringify(app.graph.serialize().nodes)"))
-        return texts
-
-    with_it = saved(opened("nodes_2" if vue else "classic"))
-    without = opened_with({"Comfy.Extension.Disabled": EXTENSIONS}, vue)
-    plain = saved(without)
-    assert without.page.locator(".magicmix").count() == 0
-    for name, one, other in zip(GRAPHS, with_it, plain, strict=True):
-        assert json.loads(one) == json.loads(other), name
-        assert one == other, name
