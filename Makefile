@@ -81,6 +81,7 @@ figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/words.py
 	$(PY) tools/figures/doors.py
 	$(PY) tools/figures/flow_paths.py
+	$(PY) tools/figures/strength.py
 
 workflows: $(COMFYUI_PATH)/main.py
 	$(PY) tools/workflows/make.py

@@ -1,4 +1,4 @@
-"""`make figures`, third part: which door keeps what of a layout, on the demo model; a picture of the plane and a table go to out/figures/.
+"""`make figures`, third part: which way of steering keeps what of a layout, on the demo model; a picture of the plane and a table go to out/figures/.
 
 Word swaps drawn by MagicMix, Prompt-to-Prompt and Plug-and-Play, each at several strengths, and by all three, from the same noise.
 Structure and colour distance are to the layout's own picture (magicmix_core/similarity.py), content is the judge's similarity to the new word.
@@ -25,10 +25,10 @@ from magicmix_core.similarity import colour_distance, structure_distance
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-PLAIN = "no door"
+PLAIN = "not steered"
 LABELLED_BELOW = 0.88  # the points above crowd around the plain one
 Setting = tuple[str, str]
-"""A door and its strength, as the figure names them."""
+"""A way of steering and its strength, as the figure names them."""
 
 
 class Doors(Editor):
@@ -76,6 +76,18 @@ def measure(doors: Doors, judge: Judge, pairs: list[tuple[str, str]]) -> dict[Se
     return {setting: np.array(rows) for setting, rows in found.items()}
 
 
+def draw_ways(doors: Doors, texts: tuple[str, str], strengths: int = 4) -> None:
+    """The sheet of one swap: a row for each way, the layout first, then steered more and more."""
+    layout = doors.layout(texts[0])
+    jobs = doors.settings(layout, texts)
+    first = {"layout": doors.decode(layout.latent), PLAIN: jobs[PLAIN, ""]()}
+    rows = [
+        first | {f"{way}, {setting[1]}": jobs[setting]() for setting in [each for each in jobs if each[0] == way][-strengths:]}
+        for way in ("MagicMix", "Prompt-to-Prompt", "Plug-and-Play")
+    ]
+    doors.save_sheet([list(row.values()) for row in rows], [label for row in rows for label in row], "doors_sheet")
+
+
 def draw_plane(found: dict[Setting, np.ndarray]) -> None:
     figure, axes = plt.subplots(1, 2, figsize=(10, 4.2), sharey=True)
     for number, (axis, label) in enumerate(zip(axes, ("structure distance to the layout", "colour distance to the layout"), strict=True)):
@@ -96,7 +108,7 @@ def draw_plane(found: dict[Setting, np.ndarray]) -> None:
 
 
 def write(found: dict[Setting, np.ndarray], heading: str) -> None:
-    lines = [heading, "", "| door | strength | structure distance | colour distance | content |", "| --- | --- | --- | --- | --- |"]
+    lines = [heading, "", "| way | strength | structure distance | colour distance | content |", "| --- | --- | --- | --- | --- |"]
     for (door, strength), rows in found.items():
         lines.append(f"| {door} | {strength} | " + " | ".join(f"{mean:.3f}" for mean in rows.mean(0)) + " |")
     text = "\n".join(lines) + "\n"
@@ -111,7 +123,9 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)  # the demo model is too small to gain from more
     OUT.mkdir(parents=True, exist_ok=True)
-    found = measure(Doors(options.rows), Judge(), SWAPS[: options.pairs])
+    doors = Doors(options.rows)
+    draw_ways(doors, ("a castle", "a birthday cake"))
+    found = measure(doors, Judge(), SWAPS[: options.pairs])
     draw_plane(found)
     write(found, f"{options.pairs} swaps x {options.rows} noises")
 

@@ -79,9 +79,9 @@ class Editor:
         return self.run("VAEDecode", vae=self.vae, samples=latent)[0].movedim(-1, 1).clamp(0, 1)
 
     def save_sheet(self, rows: list[list[Tensor]], labels: list[str], name: str) -> None:
-        """The first picture of each cell, row by row."""
+        """The first picture of each cell, row by row, under labels for all cells or for those of each row."""
         cells = torch.stack([cell[0].movedim(0, -1) for row in rows for cell in row])
-        (sheet,) = self.run("ContactSheet", images=[cells], labels=labels * len(rows), columns=[len(rows[0])])
+        (sheet,) = self.run("ContactSheet", images=[cells], labels=labels * (len(cells) // len(labels)), columns=[len(rows[0])])
         Image.fromarray((sheet[0].numpy() * 255).round().astype(np.uint8)).save(OUT / f"{name}.png")
 
 
