@@ -247,4 +247,20 @@ def tokens(builder: GraphBuilder) -> None:
     _shown(builder, [builder.add("PromptTokens", text=builder.target_text), 0])
 
 
-USES = (one_step, mix, mix, reweighting, word_edit, word_edit, structure, all_doors, heat_maps, word_nus, balanced, layouts, sweep, flow_edit, tokens)
+USES = (
+    one_step,
+    mix,
+    mix,
+    reweighting,
+    word_edit,
+    word_edit,
+    structure,
+    all_doors,
+    heat_maps,
+    word_nus,
+    balanced,
+    layouts,
+    sweep,
+    flow_edit,
+    tokens,
+)
