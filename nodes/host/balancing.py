@@ -1,5 +1,6 @@
 """Runs of one mix with several nus, until as much of the layout remains as is wanted."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ...magicmix_core.balance import NuSearch, remains
 from ...magicmix_core.nu import Nu
-from .running import mix_layout
+from .running import mix_layout, own_kind
 from .samplers import MixingSampler
 
 
@@ -29,13 +30,10 @@ def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: s
 
     Raises ValueError for a layout of several pictures.
     """
-    layout = mixing(Nu(torch.ones(1, 1, 1, 1))).layout
-    if len(layout.samples) != 1 or (layout.samples.ndim == 5 and layout.samples.shape[2] != 1):
-        raise ValueError(
-            f"layout must be one picture for its balance to be found, got numbers in {' x '.join(map(str, layout.samples.shape))}"
-        )
-    seen = _picture(vae, layout.samples)
-    steps = len(mixing(Nu(torch.ones(1, 1, 1, 1))).window(model.get_model_object("model_sampling")).executed(sigmas)) - 1
+    alone = mixing(Nu(torch.ones(1, 1, 1, 1)))
+    samples = _one_picture(model, vae, alone.layout.samples)
+    seen = _picture(vae, samples)
+    steps = len(alone.window(model.get_model_object("model_sampling")).executed(sigmas)) - 1
     report = latent_preview.prepare_callback(model, search.tries * steps)
     tried: list[Try] = []
 
@@ -49,14 +47,26 @@ def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: s
         content = next((each.picture for each in tried if each.nu == 1), None)
         content = pictures[nus.index(1.0)] if content is None else content.movedim(-1, 0)
         scores = remains(pictures, seen, content[None])
+        if not all(map(math.isfinite, scores)):
+            raise ValueError("model, positive, negative and cfg must together give a picture of finite numbers, got NaN or infinite ones")
         for nu, latent, picture, score in zip(nus, latents, pictures, scores, strict=True):
             tried.append(Try(nu, latent[None], picture.movedim(0, -1), score))
             search.found[nu] = score
 
     while nus := search.next():
-        for batch in [nus] if _fits(model, len(nus), layout.samples.shape) else [[nu] for nu in nus]:
+        for batch in [nus] if _fits(model, len(nus), samples.shape) else [[nu] for nu in nus]:
             draw(batch)
     return sorted(tried, key=lambda each: each.nu)
+
+
+def _one_picture(model, vae, samples: Tensor) -> Tensor:
+    """The layout's latent as the model takes it. Raises ValueError for several pictures, and for a VAE of another kind of latents."""
+    if len(samples) != 1 or samples.ndim not in (4, 5) or (samples.ndim == 5 and samples.shape[2] != 1):
+        raise ValueError(f"layout must be one picture for its balance to be found, got numbers in {' x '.join(map(str, samples.shape))}")
+    samples = own_kind(model, "layout", samples)
+    if vae.latent_channels != samples.shape[1]:
+        raise ValueError(f"vae must be the model's own, for latents of {samples.shape[1]} channels; got one for {vae.latent_channels}")
+    return samples
 
 
 def _picture(vae, latents: Tensor) -> Tensor:

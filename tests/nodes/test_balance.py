@@ -1,5 +1,7 @@
 """A mix whose nu finds itself."""
 
+import copy
+
 import comfy.model_management
 import latent_preview
 import pytest
@@ -74,11 +76,29 @@ def test_its_options_reach_the_mix(balanced):
     assert differs(balanced(nu_schedule="linear")[0]["samples"], plain)
 
 
-def test_a_layout_of_several_pictures_is_refused(run, demo, balanced):
-    latent = {"samples": torch.rand(2, 4, 8, 8)}
-    (layout,) = run("MagicMixLayoutNoise", latent=latent, seed=3, noise="shared")
-    with pytest.raises(ValueError, match="layout must be one picture for its balance to be found, got numbers in 2 x 4 x 8 x 8"):
+@pytest.mark.parametrize(
+    "size, said",
+    [
+        ((2, 4, 8, 8), "layout must be one picture for its balance to be found, got numbers in 2 x 4 x 8 x 8"),
+        ((1, 64, 20), "layout must be one picture for its balance to be found, got numbers in 1 x 64 x 20"),
+        ((1, 16, 8, 8), "layout"),
+    ],
+)
+def test_a_layout_of_anything_else_than_one_picture_is_refused(run, balanced, size, said):
+    (layout,) = run("MagicMixLayoutNoise", latent={"samples": torch.rand(size)}, seed=3, noise="shared")
+    with pytest.raises(ValueError, match=said):
         balanced(layout=layout)
+
+
+def test_what_is_not_finite_or_not_of_the_model_is_refused(balanced, inputs, demo):
+    of_another = copy.copy(demo["vae"])
+    of_another.latent_channels = 16
+    with pytest.raises(ValueError, match="vae must be the model's own, for latents of 4 channels; got one for 16"):
+        balanced(vae=of_another)
+    model = inputs["model"].clone()
+    model.set_model_sampler_post_cfg_function(lambda arguments: arguments["denoised"] * float("nan"))
+    with pytest.raises(ValueError, match="model, positive, negative and cfg must together give a picture of finite numbers"):
+        balanced(model=model)
 
 
 def test_a_window_without_a_step_is_one_picture(balanced):
