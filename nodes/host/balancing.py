@@ -1,6 +1,5 @@
 """Runs of one mix with several nus, until as much of the layout remains as is wanted."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -43,12 +42,12 @@ def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: s
 
         sampler = mixing(Nu(torch.tensor(nus).reshape(-1, 1, 1, 1), schedule))
         latents = mix_layout(model, sampler, sigmas, callback=progress, **run)["samples"]
+        if not torch.isfinite(latents).all():
+            raise ValueError("model, positive, negative and cfg must together give a picture of finite numbers, got NaN or infinite ones")
         pictures = _picture(vae, latents)
         content = next((each.picture for each in tried if each.nu == 1), None)
         content = pictures[nus.index(1.0)] if content is None else content.movedim(-1, 0)
         scores = remains(pictures, seen, content[None])
-        if not all(map(math.isfinite, scores)):
-            raise ValueError("model, positive, negative and cfg must together give a picture of finite numbers, got NaN or infinite ones")
         for nu, latent, picture, score in zip(nus, latents, pictures, scores, strict=True):
             tried.append(Try(nu, latent[None], picture.movedim(0, -1), score))
             search.found[nu] = score
