@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 FILES = (Path(__file__).parent.parent.parent / "workflows").glob("*.json")
 DEMO = sorted(file.stem for file in FILES if not file.stem.endswith(("_sd15", "_sd35")))
-FEW = 3  # steps instead of 50: the server's tests run the graphs in full, these look at what the page makes of them
+FEW = 3  # steps instead of 50: the server's tests draw pictures, these look at what the page makes of them
 
 
 def wait_for_pictures(page) -> None:
