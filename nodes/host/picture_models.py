@@ -22,7 +22,7 @@ class Suited:
     mix: MixSettings
 
 
-DEMO_MODEL = Suited(128, 4.0, MixSettings(nu=0.92, k_max=0.85, k_min=0.35))
+DEMO_MODEL = Suited(128, 4.0, MixSettings(nu=0.92, k_max=0.47, k_min=0.19))
 PAPER = MixSettings(nu=0.7, k_max=0.6, k_min=0.3)
 STABLE_DIFFUSION = {
     models.SD15: Suited(512, 7.5, PAPER),

@@ -71,7 +71,7 @@ def by_hand(run, checkpoint, small):
 
 
 def test_the_middle_is_the_graph_that_is_connected_by_hand(draw, by_hand):
-    assert torch.equal(draw(strength=0.5), by_hand("MagicMixKSampler", nu=0.92, k_max=0.85, k_min=0.35))
+    assert torch.equal(draw(strength=0.5), by_hand("MagicMixKSampler", nu=0.92, k_max=0.47, k_min=0.19))
 
 
 def test_no_strength_is_the_picture_itself_and_runs_nothing(one_step, small):
