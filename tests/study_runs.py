@@ -2,11 +2,11 @@
 
 import json
 import os
+import socket
 import sys
 import time
 from pathlib import Path
 
-import httpx
 import pyarrow.dataset as datasets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -55,11 +55,9 @@ def bits_of(out: Path) -> dict[str, list[bytes]]:
     return {key: [(out / file["path"]).read_bytes() for file in row["files"]] for key, row in rows_of(out).items() if row["files"]}
 
 
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/system_stats").is_success
-    except httpx.TransportError:
-        return False
+def listens(url: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(url.rpartition(":")[2]))) == 0
 
 
 def wait_until(condition, otherwise: str, seconds: float = 300):
@@ -67,5 +65,5 @@ def wait_until(condition, otherwise: str, seconds: float = 300):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)
+        time.sleep(0.1)
     return found

@@ -16,6 +16,7 @@ from .comfy_api import ComfyConnection, ServerGoneError
 GUARD = Path(__file__).with_name("guard.py")
 START_SECONDS = 300
 STOP_SECONDS = 30
+POLL_SECONDS = 0.2
 LOG_END = 3000
 VENVS = (".venv/bin/python", "venv/bin/python", ".venv/Scripts/python.exe", "venv/Scripts/python.exe", "../python_embeded/python.exe")
 
@@ -73,14 +74,15 @@ class ComfyProcess:
         """A connection, once the server is up. Raises StartError with the end of its log."""
         deadline = asyncio.get_running_loop().time() + START_SECONDS
         while self.alive and asyncio.get_running_loop().time() < deadline:
-            connection = ComfyConnection(self.url)
-            try:
-                await connection.stats()
-                await connection.open()
-                return connection
-            except (ServerGoneError, ValueError):
-                await connection.close()
-                await asyncio.sleep(0.2)
+            if await _listens(self.port):  # a connection costs more to make than to be refused
+                connection = ComfyConnection(self.url)
+                try:
+                    await connection.stats()
+                    await connection.open()
+                    return connection
+                except (ServerGoneError, ValueError):
+                    await connection.close()
+            await asyncio.sleep(POLL_SECONDS)
         said = self.log.read_text(errors="replace")[-LOG_END:].strip()
         await self.stop()
         raise StartError(f"ComfyUI did not start; the end of {self.log}:\n{said}")
@@ -116,6 +118,15 @@ def _environment(launch: Launch) -> dict[str, str]:
     if launch.threads:
         environment["OMP_NUM_THREADS"] = str(launch.threads)
     return environment
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 def _free_port() -> int:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from magicmix_study.comfy_process import ComfyProcess, Launch
-from study_runs import FAULT_NODES, LOCAL_RAY, answers, command, host, wait_until, write_study
+from study_runs import FAULT_NODES, LOCAL_RAY, command, host, listens, wait_until, write_study
 
 HOLD_RAY = """
 import sys
@@ -33,7 +33,7 @@ def servers(tmp_path_factory, faults):
     started = [ComfyProcess(launch, logs / f"{place}.log") for place in range(2)]
     try:
         for server in started:
-            wait_until(lambda server=server: answers(server.url), f"{server.log} should show a server that is up")
+            wait_until(lambda server=server: listens(server.url), f"{server.log} should show a server that is up")
         yield [server.url for server in started]
     finally:
         for server in started:
