@@ -75,6 +75,7 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/claims.py
 	$(PY) bench/words_cost.py
 	$(PY) bench/doors_cost.py
+	$(PY) bench/study_order.py
 
 figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/figures.py
