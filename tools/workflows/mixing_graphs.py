@@ -27,7 +27,7 @@ def magicmix(flavour: Flavour) -> Graph:
         """)
     model = {} if flavour.draws_without_one else dict(zip(("model", "clip", "vae"), flavour.load(graph), strict=True))
     image = graph.add("LoadImage", "Your picture", image="example.png")()
-    mix = graph.add("MagicMix", image=image, prompt="a fox", strength=0.5, seed=1, **model)()
+    mix = graph.add("MagicMix", image=image, prompt="a fox", strength=flavour.pick(0.75, 0.5), seed=1, **model)()
     graph.add("SaveImage", images=mix, filename_prefix="magicmix")
     return graph
 
