@@ -204,7 +204,12 @@ class ComfyPage:
             }""",
             node_id,
         )
-        self.page.wait_for_timeout(400)
+        if self.vue:
+            self.page.wait_for_timeout(400)  # its elements follow the view by and by
+        else:
+            self.page.evaluate(
+                "() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(() => requestAnimationFrame(drawn))))"
+            )
 
     def part(self, node_type: str, kind: str) -> Locator:
         """The pack's element of a kind (words, window, maps, bar) on the one node of a type, which is brought into view."""
