@@ -5,8 +5,9 @@ Every ten runs the memory is measured that the process has from the system (resi
 pack's own classes must be gone once no cached output can hold them: recordings, layouts, map stores, edits. The exit status is 1 when
 some are left, or when memory surely grows: in use by more than 2 KiB a run, resident by more than 20.
 
-The server's allocator is told to give freed weights back to the system at once, and Python to take its objects from the same allocator.
-By itself glibc keeps what was freed, and so resident memory rises in steps of several MiB that mean nothing.
+The server's allocator is told to give freed weights back to the system at once, and Python to take its objects from the same allocator,
+which gives back all it can before each measurement. By itself glibc keeps what was freed, and so resident memory rises in steps of
+several MiB that mean nothing.
 """
 
 import argparse
