@@ -25,6 +25,8 @@ settings.load_profile("steady")
 
 SHARED = ("server", "browser", "studies")
 """Folders whose tests share what is slow to start: all of one run in one process."""
+APART = ("server/test_fuzz.py", "server/test_package.py", "server/test_soak.py")
+"""But for these, which start servers of their own."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -36,7 +38,7 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
             folder = file.split("/")[1]
-            return folder if folder in SHARED else file
+            return folder if folder in SHARED and not file.endswith(APART) else file
 
     return ByFolder(config, log)
 
