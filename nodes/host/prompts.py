@@ -17,6 +17,12 @@ MOST_LETTERS = 50_000
 """The host takes ten seconds to encode a million, and nothing hears an interrupt meanwhile."""
 
 
+def check_length(text: str, name: str) -> None:
+    """Raises ValueError naming the input `name` for a text that would stall the server."""
+    if len(text) > MOST_LETTERS:
+        raise ValueError(f"{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
+
+
 @dataclass(frozen=True)
 class Part:
     """A text encoder whose tokens are rows of an encoding, but for the first `skipped` ones, which the host cuts off."""
@@ -46,8 +52,7 @@ class Reader:
 
     def chunks(self, text: str, name: str) -> dict[str, list]:
         """The text's tokens by text encoder, as the host makes them. Raises ValueError naming the input `name` where it cannot."""
-        if len(text) > MOST_LETTERS:
-            raise ValueError(f"{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
+        check_length(text, name)
         try:
             chunks = self.clip.tokenize(text, return_word_ids=True)
         except IndexError:

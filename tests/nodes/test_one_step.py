@@ -136,3 +136,8 @@ def test_a_part_of_a_checkpoint_is_refused(one_step, checkpoint, given):
 def test_a_model_that_needs_settings_of_its_own_is_refused(one_step, checkpoint):
     with pytest.raises(ValueError, match=r"^model must be Stable Diffusion 1\.x, 2\.x or XL, got Flux: "):
         one_step(**checkpoint | {"model": FAMILIES["Flux"].model("Flux")})
+
+
+def test_a_prompt_of_a_megabyte_is_refused_at_once(one_step):
+    with pytest.raises(ValueError, match="^prompt must have at most 50000 letters, got 1000000"):
+        one_step(prompt="a lion, " * 125_000)
