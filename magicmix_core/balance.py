@@ -4,7 +4,7 @@ ATIH (arXiv 2410.20823) searches its weights for each pair by the similarity to 
 
     remains(nu) = d(mix, content) / (d(mix, content) + d(mix, layout))
 
-`content` is the same run with nu = 1, d the mean of structure and colour distance: 1 is the layout's picture, 0 the prompt's, 0.5 as
+`content` is the same run with nu = 1, d the structure distance, which is 0.5 for unrelated pictures, and half the colour distance: 1 is the layout's picture, 0 the prompt's, 0.5 as
 far from one as from the other. It falls while nu rises, but for what a picture does of itself.
 """
 

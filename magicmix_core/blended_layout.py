@@ -9,6 +9,7 @@ from torch.nn.functional import interpolate
 from .encodings import alike
 from .layout import Layout, LayoutPath, Noising
 from .mixing import mix, mix_restoring_variance
+from .places import fit, spread
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,8 @@ class Blend:
         """The share for the places of `like` `[.., H, W]`; broadcasts against it."""
         share = self.share.to(like)
         if share.shape[-2:] != (1, 1):
-            scaled = interpolate(share, like.shape[-2:], mode="bilinear", antialias=True)
-            # Clamped, since interpolating leaves a constant constant only up to rounding.
-            share = scaled.clamp(share.amin((-2, -1), True), share.amax((-2, -1), True))
-        return share.reshape(len(share), *[1] * (like.ndim - 3), *share.shape[-2:])
+            share = fit(share, like.shape[-2:])
+        return spread(share, like)
 
     def pictures(self, first: Tensor, second: Tensor) -> Tensor:
         """The two blended; where the share is 0 or 1 one of them, to the bit."""

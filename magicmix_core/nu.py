@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from .checks import check_range
+from .places import fit, spread
 from .wording import quoted
 
 SCHEDULES: dict[str, Callable[[float], float]] = {
@@ -51,8 +51,7 @@ class Nu:
 
     def at(self, progress: float, like: Tensor) -> Tensor:
         """nu when a fraction `progress` in `[0, 1)` of the window's steps is done; broadcasts against the latent `like`."""
-        batch, _, *size = self.start.shape
-        start = self.start.to(like).reshape(batch, *[1] * (like.ndim - len(size) - 1), *size)
+        start = spread(self.start, like).to(like)
         return start + (1 - start) * SCHEDULES[self.schedule](progress)
 
 
@@ -126,9 +125,7 @@ def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.
     rows = nu_map.reshape(-1, 1, *nu_map.shape[-2:]).float()
     for bound in torch.aminmax(rows):
         check_range("nu_map", float(bound), 0, 1)
-    scaled = interpolate(rows, latent_size, mode="bilinear", antialias=True)
-    # Clamped, since interpolating leaves a constant map constant only up to rounding.
-    return Nu(scaled.clamp(rows.amin((2, 3), True), rows.amax((2, 3), True)), schedule)
+    return Nu(fit(rows, latent_size), schedule)
 
 
 def read_curve(text: str) -> NuCurve:

@@ -20,6 +20,7 @@ from .encodings import starts_of_edit
 from .layout import Layout, check_has_prompt
 from .maps import MapStore, blend_mask, nearest_level
 from .placed import Placed
+from .places import spread
 from .prompts import Prompt, parse_words
 from .steering import Attention, Before, Drawing, Operands, PromptOfRun, Reads, Source, SteeredPrompt, Steering, narrowed
 
@@ -162,8 +163,7 @@ class EditedPrompt(SteeredPrompt):
     def mask(self, like: Tensor, before: Before) -> Tensor | None:
         if self._maps.empty or before(BLEND_START):
             return None
-        mask = blend_mask(self._maps.mean(self.drawing.few_places), *like.shape[-2:])
-        return mask.reshape(len(mask), *[1] * (like.ndim - 3), *mask.shape[-2:]).to(like)
+        return spread(blend_mask(self._maps.mean(self.drawing.few_places), *like.shape[-2:]), like).to(like)
 
     def _operators(self, least: float, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """A and `1 - g` while columns are governed whose share is `least` or more; None for the identity, and where none is left out."""

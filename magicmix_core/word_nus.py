@@ -14,6 +14,7 @@ from .checks import check_range
 from .encodings import occurrences
 from .map_recording import WatchedPrompt
 from .maps import MapStore, nearest_level
+from .places import spread
 from .prompts import Prompt, parse_words
 from .steering import Drawing, PromptOfRun, Steering
 from .wording import quoted
@@ -65,8 +66,7 @@ class PromptWithNus(WatchedPrompt):
         if self.store.empty:
             return nu
         there, said = strongest(self.store.mean(self.few_places), self.nus, *like.shape[-2:])
-        shape = (len(said), *[1] * (like.ndim - 3), *said.shape[-2:])
-        return torch.where(there.reshape(shape), said.to(nu).reshape(shape), nu)
+        return torch.where(spread(there, like), spread(said.to(nu), like), nu)
 
 
 def strongest(maps: Tensor, nus: tuple[float, ...], height: int, width: int) -> tuple[Tensor, Tensor]:

@@ -6,15 +6,7 @@ from ..magicmix_core.checks import check_window
 from .host.flow_editing import edit_by_flow
 from .host.samplers import SCHEDULERS
 from .inputs import checked
-from .sockets import seed_input, steps_input
-
-
-def _guidance(name: str, default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(name, default=default, min=0.0, max=100.0, step=0.1, round=0.01, tooltip=tooltip)
-
-
-def _fraction(name: str, default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
+from .sockets import fraction_input, guidance_input, seed_input, steps_input
 
 
 class MagicMixFlowEdit(io.ComfyNode):
@@ -40,8 +32,10 @@ class MagicMixFlowEdit(io.ComfyNode):
                 ),
                 seed_input("Seed of the noises that the picture is seen under, a fresh one at each step."),
                 steps_input("Steps of the whole schedule, as in the paper; only those below k_max are run: 33 of 50 at 0.66."),
-                _guidance("source_cfg", 3.5, "Guidance scale of the source prompt: 3.5 for SD3. For Flux 1, with 1.5 in Flux Guidance."),
-                _guidance(
+                guidance_input(
+                    "source_cfg", 3.5, "Guidance scale of the source prompt: 3.5 for SD3. For Flux 1, with 1.5 in Flux Guidance."
+                ),
+                guidance_input(
                     "target_cfg",
                     13.5,
                     "Guidance scale of the target prompt: 13.5 for SD3, more changes more. For Flux 1, with 5.5 in Flux Guidance.",
@@ -52,12 +46,12 @@ class MagicMixFlowEdit(io.ComfyNode):
                     default="simple",
                     tooltip="How the steps are spread over the noise levels; simple spreads them evenly over the model's own times, as the paper does.",
                 ),
-                _fraction(
+                fraction_input(
                     "k_max",
                     0.66,
                     "Where the edit begins, as a fraction of the training timesteps: higher lets shapes change, lower keeps more of the picture. 0.66 for SD3, 0.86 for Flux.",
                 ),
-                _fraction(
+                fraction_input(
                     "k_min",
                     0.0,
                     "Where the edit goes over into drawing the target alone, as a fraction of the training timesteps: 0 = nowhere. Higher gives a new style more room. Must not be above k_max.",

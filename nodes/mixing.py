@@ -6,15 +6,11 @@ from ..magicmix_core.nu import SCHEDULES, make_nu
 from .host.running import mix_layout
 from .host.samplers import MixingSampler, plain_sampler, sigmas_of
 from .inputs import checked
-from .sockets import Layout, cfg_input, sampler_input, scheduler_input, seed_input, steps_input
-
-
-def _fraction(name: str, default: float, tooltip: str) -> io.Input:
-    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
+from .sockets import Layout, cfg_input, fraction_input, sampler_input, scheduler_input, seed_input, steps_input
 
 
 def _nu_input() -> io.Input:
-    return _fraction(
+    return fraction_input(
         "nu",
         0.5,
         "How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
@@ -23,12 +19,12 @@ def _nu_input() -> io.Input:
 
 def window_inputs() -> list[io.Input]:
     return [
-        _fraction(
+        fraction_input(
             "k_max",
             0.6,
             "Where sampling starts, as a fraction of the training timesteps: 1 = pure noise, 0 = the untouched layout. Lower keeps more of the layout.",
         ),
-        _fraction(
+        fraction_input(
             "k_min",
             0.3,
             "Where mixing ends, as a fraction of the training timesteps: below it the prompt is free to add detail. Must not be above k_max; the same value means no mixing.",

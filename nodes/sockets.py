@@ -16,9 +16,12 @@ def steps_input(tooltip: str) -> io.Input:
     return io.Int.Input("steps", default=50, min=1, max=10000, tooltip=tooltip)
 
 
+def guidance_input(name: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=100.0, step=0.1, round=0.01, tooltip=tooltip)
+
+
 def cfg_input() -> io.Input:
-    tooltip = "Guidance scale: how closely the picture follows the prompt."
-    return io.Float.Input("cfg", default=7.5, min=0.0, max=100.0, step=0.1, round=0.01, tooltip=tooltip)
+    return guidance_input("cfg", 7.5, "Guidance scale: how closely the picture follows the prompt.")
 
 
 def sampler_input(tooltip: str) -> io.Input:
@@ -36,6 +39,10 @@ def clip_input() -> io.Input:
 
 def model_to_patch_input() -> io.Input:
     return io.Model.Input("model", tooltip="The model to draw with. Connect the output model, not this one, to the sampler.")
+
+
+def fraction_input(name: str, default: float, tooltip: str) -> io.Input:
+    return io.Float.Input(name, default=default, min=0.0, max=1.0, step=0.01, tooltip=tooltip)
 
 
 def share_of_steps_input(name: str, default: float, tooltip: str) -> io.Input:

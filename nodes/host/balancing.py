@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import comfy.model_management
 import latent_preview
 import torch
 from torch import Tensor
 
 from ...magicmix_core.balance import NuSearch, remains
 from ...magicmix_core.nu import Nu
+from .memory import fits
 from .running import mix_layout, own_kind
 from .samplers import MixingSampler
 
@@ -35,6 +35,7 @@ def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: s
     steps = len(alone.window(model.get_model_object("model_sampling")).executed(sigmas)) - 1
     report = latent_preview.prepare_callback(model, search.tries * steps)
     tried: list[Try] = []
+    picture_of: dict[float, Tensor] = {}
 
     def draw(nus: list[float]) -> None:
         def progress(step: int, denoised: Tensor, x: Tensor, total: int) -> None:
@@ -45,15 +46,15 @@ def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: s
         if not torch.isfinite(latents).all():
             raise ValueError("model, positive, negative and cfg must together give a picture of finite numbers, got NaN or infinite ones")
         pictures = _picture(vae, latents)
-        content = next((each.picture for each in tried if each.nu == 1), None)
-        content = pictures[nus.index(1.0)] if content is None else content.movedim(-1, 0)
-        scores = remains(pictures, seen, content[None])
+        picture_of.update(zip(nus, pictures, strict=True))
+        scores = remains(pictures, seen, picture_of[1.0][None])
         for nu, latent, picture, score in zip(nus, latents, pictures, scores, strict=True):
             tried.append(Try(nu, latent[None], picture.movedim(0, -1), score))
             search.found[nu] = score
 
     while nus := search.next():
-        for batch in [nus] if _fits(model, len(nus), samples.shape) else [[nu] for nu in nus]:
+        together = fits(model.model, [2 * len(nus), *samples.shape[1:]], model.load_device)
+        for batch in [nus] if together else [[nu] for nu in nus]:
             draw(batch)
     return sorted(tried, key=lambda each: each.nu)
 
@@ -71,9 +72,3 @@ def _one_picture(model, vae, samples: Tensor) -> Tensor:
 def _picture(vae, latents: Tensor) -> Tensor:
     """`[n, 3, H, W]` in 0..1."""
     return vae.decode(latents).flatten(0, -4)[..., :3].movedim(-1, 1).float().cpu()
-
-
-def _fits(model, count: int, shape: torch.Size) -> bool:
-    """Whether so many pictures with both prompts fit into memory at once, reckoned as the host does."""
-    needed = model.model.memory_required([2 * count, *shape[1:]]) * 1.5
-    return needed < comfy.model_management.get_free_memory(model.load_device)

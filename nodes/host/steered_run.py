@@ -6,7 +6,6 @@ They act for the run's time and on its own copy of the host's options only. A ru
 from collections.abc import Callable, Iterable
 from functools import reduce
 
-import comfy.model_management
 import comfy.patcher_extension
 import torch
 from torch import Tensor
@@ -15,6 +14,7 @@ from ...magicmix_core.kept import Kept, KeptLevel
 from ...magicmix_core.steered_attention import Call, Rows, Taken
 from ...magicmix_core.steering import Before, PromptOfRun, Reads, Source, SteeredPrompt, Steering, steered
 from .carrying import KEY, carried_by
+from .memory import fits
 from .networks import network_of
 from .node_text import notes_of
 from .run_checks import check_draws_maps, check_is_met, check_sampler, check_start, check_whole
@@ -205,8 +205,7 @@ class SteeredRun:
         """One prompt after the other where memory is too short for all with the rows of the sources (a wrapper of the host's)."""
         wanted = [index for index, cond in enumerate(conds) if cond is not None]
         shape = [len(wanted) * x.shape[0] + self.rows, *x.shape[1:]]
-        # Half as much again, as the host reckons for its own rows.
-        if len(wanted) < 2 or model.memory_required(shape) * 1.5 < comfy.model_management.get_free_memory(x.device):
+        if len(wanted) < 2 or fits(model, shape, x.device):
             return executor(model, conds, x, timestep, model_options)
         results = [torch.zeros_like(x)] * len(conds)
         for index in wanted:

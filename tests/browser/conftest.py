@@ -1,28 +1,21 @@
 """The real page in a real Chromium, in both of its renderers; pictures of what was seen are kept in out/browser."""
 
 import json
-import os
-import shutil
 from pathlib import Path
 
 import httpx
 import pytest
-from comfy_page import CHROMIUM_ARGUMENTS, ComfyPage
+from chromium import launched_chromium
+from comfy_page import ComfyPage
 from comfy_server import PACK, comfy_server
-from playwright.sync_api import sync_playwright
 
 RENDERERS = ["classic", "nodes_2"]
 
 
 @pytest.fixture(scope="session")
 def browser():
-    path = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    if path is None:
-        pytest.fail("tests/browser needs a Chromium: `make chromium` installs Debian's, CHROMIUM=<a browser> names another", pytrace=False)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+    with launched_chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")

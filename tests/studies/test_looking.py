@@ -4,13 +4,11 @@ import contextlib
 import io
 import itertools
 import json
-import os
-import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from comfy_page import CHROMIUM_ARGUMENTS
+from chromium import launched_chromium
 from magicmix_study.axes import Axis, Column
 from magicmix_study.cli import main
 from magicmix_study.rows import Cell, Table, labels, read_table, where
@@ -20,7 +18,7 @@ from magicmix_study.store import Store
 from magicmix_study.table import as_table, item_schema, row_schema
 from magicmix_study.view import encoded, page_of
 from PIL import Image
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 from study_runs import REPOSITORY
 
 EVIL = """<img src=x onerror="document.title='evil'"></script><script>document.title='evil'</script> & "quoted" 'x'"""
@@ -72,13 +70,8 @@ def viewed(store: Store, *more: object) -> Path:
 
 @pytest.fixture(scope="module")
 def browser():
-    path = shutil.which(os.environ.get("CHROMIUM", "chromium"))
-    if path is None:
-        pytest.fail("this needs a Chromium: `make chromium` installs Debian's, CHROMIUM=<a browser> names another", pytrace=False)
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+    with launched_chromium() as launched:
         yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")
