@@ -43,8 +43,20 @@ class RecordedRun:
     origin: Origin | None
 
 
+class Watching(Steering):
+    """Reads, in a run, where words of the prompt with this `encoding` `[1, W, C]` are; `names` says what stands in each column."""
+
+    encoding: Tensor
+    names: list[str]
+    carried = False
+    must_be_met = True
+
+    def starts(self, prompt: PromptOfRun) -> list[int]:
+        return occurrences(self.encoding, prompt.context) if prompt.conditional else []
+
+
 @dataclass(frozen=True, eq=False)
-class Recording(Steering):
+class Recording(Watching):
     """The maps of some words of the prompt with this `encoding` `[1, W, C]`: `columns` for each of `words`; one of `runs` for each run.
 
     Maps are those of the layers whose number of places is nearest to `places`. `names` says what stands in each column. Where there
@@ -58,11 +70,6 @@ class Recording(Steering):
     names: list[str]
     concepts: Tensor | None = None
     runs: list[RecordedRun] = field(default_factory=list)
-    carried = False
-    must_be_met = True
-
-    def starts(self, prompt: PromptOfRun) -> list[int]:
-        return occurrences(self.encoding, prompt.context) if prompt.conditional else []
 
     def begin(self, start: int, width: int, drawing: Drawing) -> SteeredPrompt:
         level = nearest_level(drawing.levels, *drawing.size, self.places)

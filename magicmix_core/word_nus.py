@@ -11,12 +11,11 @@ from torch import Tensor
 from torch.nn.functional import interpolate, max_pool2d
 
 from .checks import check_range
-from .encodings import occurrences
-from .map_recording import WatchedPrompt
+from .map_recording import WatchedPrompt, Watching
 from .maps import MapStore, nearest_level
 from .places import spread
 from .prompts import Prompt, parse_words
-from .steering import Drawing, PromptOfRun, Steering
+from .steering import Drawing
 from .wording import quoted
 
 THRESHOLD = 0.3
@@ -24,18 +23,13 @@ THRESHOLD = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class WordNus(Steering):
+class WordNus(Watching):
     """`nus` of words of the prompt with this `encoding` `[1, W, C]`, which stand in `columns`; `names` says what stands in each column."""
 
     encoding: Tensor
     columns: list[list[int]]
     nus: tuple[float, ...]
     names: list[str]
-    carried = False
-    must_be_met = True
-
-    def starts(self, prompt: PromptOfRun) -> list[int]:
-        return occurrences(self.encoding, prompt.context) if prompt.conditional else []
 
     def begin(self, start: int, width: int, drawing: Drawing) -> "PromptWithNus":
         return PromptWithNus(self, start, width, drawing)

@@ -3,13 +3,13 @@
 from torch import Tensor
 
 from ...magicmix_core.encodings import first_difference
-from ...magicmix_core.layout import check_known_at
+from ...magicmix_core.layout import SAME_LEVEL, check_known_at
 from ...magicmix_core.steering import SteeredPrompt, Steering
 from .samplers import MixingSampler
 from .source_rows import SourceRows
 from .wiring import CHOSEN_ANEW
 
-ALIKE = 1e-3
+SAME_NOISE = 1e-3
 """Starting noises that differ by more, relative to their size, are not the same noise computed in another way."""
 
 
@@ -63,8 +63,8 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
     for source in run.sources:
         levels = source.layout.sigmas.to(sigmas)
         check_known_at(sigmas[0], levels, source.layout.k_max)
-        off = (sigmas[:-1, None] - levels).abs().amin(1) > ALIKE * sigmas[:-1]
-        if bool((off & (sigmas[:-1] <= levels[0] * (1 + ALIKE))).any()):
+        off = (sigmas[:-1, None] - levels).abs().amin(1) > SAME_LEVEL * sigmas[:-1]
+        if bool((off & (sigmas[:-1] <= levels[0] * (1 + SAME_LEVEL))).any()):
             run.notes.add("steps or scheduler are not the layout's, so the layout is read between its own steps: set both alike")
 
 
@@ -78,11 +78,11 @@ def check_start(run, sources: list[SourceRows], x: Tensor, sigma: float) -> None
 
 
 def _starts_beside(run, source: SourceRows, x: Tensor, sigma: float) -> bool:
-    if sigma < float(source.layout.sigmas[0]) * (1 - ALIKE):
+    if sigma < float(source.layout.sigmas[0]) * (1 - SAME_LEVEL):
         return False
     latent = run.network.scaled(run.model_sampling, sigma, source.latent(x, sigma))
     start = x[:, : latent.shape[1]].unflatten(0, (-1, len(latent)))
-    return float((start - latent).abs().amax()) > ALIKE * float(latent.abs().amax())
+    return float((start - latent).abs().amax()) > SAME_NOISE * float(latent.abs().amax())
 
 
 def _where_the_text_differs(run, way: Steering) -> str:

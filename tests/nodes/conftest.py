@@ -12,6 +12,7 @@ import comfy.lora
 import comfy.ops
 import comfy.sd
 import comfy.supported_models
+from built_families import SETTINGS, build
 
 SMALL = SD15 | {
     "model_channels": 32,
@@ -230,3 +231,26 @@ def unet_rows(worded):
     handle = worded.model.diffusion_model.time_embed.register_forward_pre_hook(lambda module, inputs: rows.append(len(inputs[0])))
     yield rows
     handle.remove()
+
+
+@pytest.fixture(scope="module")
+def built(request):
+    """A small model of a family of the host's, by its name; see built_families.py."""
+    return build(request.param)
+
+
+@pytest.fixture
+def noised(run, built):
+    """A layout of the family's latent."""
+    return run("MagicMixLayoutNoise", latent=built.latent(), seed=5, noise="shared")[0]
+
+
+@pytest.fixture
+def mixed(run, built):
+    """`mixed(layout, ...)`: what the family's model makes of it, a tensor."""
+
+    def sample(layout, **settings):
+        settings = {"nu": 0.5, "k_max": 0.9, "k_min": 0.2} | settings
+        return run("MagicMixKSampler", **built.ends(), **SETTINGS, layout=layout, **settings)[0]["samples"]
+
+    return sample
