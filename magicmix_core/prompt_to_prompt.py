@@ -54,7 +54,12 @@ class PromptToPrompt(Steering):
     exclusive = True
 
     def starts(self, prompt: PromptOfRun) -> list[int]:
-        return starts_of_edit(self, prompt)
+        starts = starts_of_edit(self, prompt)
+        if len(starts) > 1:
+            raise ValueError(
+                f"positive must have the prompt that is edited in it once, got it {len(starts)} times: have Conditioning (Concat) append another"
+            )
+        return starts
 
     def begin(self, start: int, width: int, drawing: Drawing) -> "EditedPrompt":
         return EditedPrompt(self, start, width, drawing)

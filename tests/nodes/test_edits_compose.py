@@ -77,6 +77,14 @@ def test_appended_prompts_keep_their_scales(run, reweight, sample, encode):
     assert differs(sample(model, appended), sample(off, appended))
 
 
+def test_an_edited_prompt_stands_in_a_conditioning_once(run, edit, sample):
+    """The source governs all that the picture attends to: there is none left for a second time."""
+    model, edited = edit("a dog", "a lion")
+    (twice,) = run("ConditioningConcat", conditioning_to=edited, conditioning_from=edited)
+    with pytest.raises(ValueError, match="positive must have the prompt that is edited in it once, got it 2 times"):
+        sample(model, twice)
+
+
 def test_a_prompt_of_two_chunks(edit, sample, encode, worded):
     """Contexts of unequal widths are repeated to one; a source of two chunks as its own target changes nothing."""
     edited = sample(*edit("a dog", LONG, cross_steps=1.0))
