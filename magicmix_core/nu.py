@@ -59,10 +59,12 @@ class Nu:
 class NuCurve:
     """nu over the noise levels: `points` (K, nu) with rising K, straight lines between them, the outer ones' nu beyond.
 
-    K is a fraction of the training timesteps, as `k_max` is: 1 for pure noise, 0 for none.
+    K is a fraction of the training timesteps, as `k_max` is: 1 for pure noise, 0 for none. `drawn` says nu at a K where the way
+    between the points is another one.
     """
 
     points: tuple[tuple[float, float], ...]
+    drawn: Callable[[float], float] | None = None
     rows = 1
 
     @property
@@ -74,6 +76,8 @@ class NuCurve:
         return SteppedNu(tuple(map(self.at, levels)))
 
     def at(self, level: float) -> float:
+        if self.drawn is not None:
+            return min(max(self.drawn(level), 0.0), 1.0)
         above = bisect(self.points, level, key=lambda point: point[0])
         if above in (0, len(self.points)):
             return self.points[max(above - 1, 0)][1]
@@ -108,18 +112,24 @@ class ShapedNu:
         return self.shape(self.nu.at(progress, like), like)
 
 
-def make_nu(nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.Size, curve: str = "") -> Nu | NuCurve:
+def make_nu(
+    nu: float, schedule: str, nu_map: Tensor | None, latent_size: torch.Size, curve: str = "", drawn: NuCurve | None = None
+) -> Nu | NuCurve:
     """nu over a window, for latents whose last two lengths are `latent_size`; a map `[b, H, W]` of any size replaces `nu`, and so do the
-    points of a `curve`, which goes with neither a map nor a schedule.
+    points of a `curve` or one that is `drawn`, which go with neither a map nor a schedule nor each other.
 
-    Raises ValueError naming `nu_map` or `nu_curve`.
+    Raises ValueError naming `nu_map`, `nu_curve` or `nu_curve_drawn`.
     """
-    if curve.strip():
+    typed = curve.strip()
+    if typed and drawn is not None:
+        raise ValueError("nu_curve must be empty where nu_curve_drawn is connected: the drawn curve says all")
+    if typed or drawn is not None:
+        name, off = ("nu_curve", "empty") if typed else ("nu_curve_drawn", "left unconnected")
         if nu_map is not None:
-            raise ValueError("nu_curve must be empty where nu_map is connected: nu comes either from places or from noise levels")
+            raise ValueError(f"{name} must be {off} where nu_map is connected: nu comes either from places or from noise levels")
         if schedule != "constant":
-            raise ValueError(f"nu_curve must be empty where nu_schedule is {schedule}: set nu_schedule to constant, the curve says all")
-        return read_curve(curve)
+            raise ValueError(f"{name} must be {off} where nu_schedule is {schedule}: set nu_schedule to constant, the curve says all")
+        return read_curve(curve) if typed else drawn
     if nu_map is None:
         return Nu(torch.full((1, 1, 1, 1), nu), schedule)
     rows = nu_map.reshape(-1, 1, *nu_map.shape[-2:]).float()
@@ -144,3 +154,13 @@ def read_curve(text: str) -> NuCurve:
     if not points:
         raise ValueError(f"nu_curve must hold a point at least, as 0.6:0.5, got {quoted(text)}")
     return NuCurve(tuple(sorted(points.items())))
+
+
+def drawn_curve(points: Sequence[tuple[float, float]], drawn: Callable[[float], float]) -> NuCurve:
+    """A curve through `points` (K, nu), which `drawn` follows. Raises ValueError naming `nu_curve_drawn`."""
+    if not points:
+        raise ValueError("nu_curve_drawn must have a point at least, got none")
+    for level, nu in points:
+        check_range("nu_curve_drawn: a noise level (x)", level, 0, 1)
+        check_range("nu_curve_drawn: nu (y)", nu, 0, 1)
+    return NuCurve(tuple(sorted(points)), drawn)

@@ -2,7 +2,7 @@
 
 from comfy_api.latest import io
 
-from ..magicmix_core.nu import SCHEDULES, make_nu
+from ..magicmix_core.nu import SCHEDULES, NuCurve, drawn_curve, make_nu
 from .host.running import mix_layout
 from .host.samplers import MixingSampler, plain_sampler, sigmas_of
 from .inputs import checked
@@ -60,7 +60,26 @@ def optional_mixing_inputs(*wanted: str) -> list[io.Input]:
             tooltip="nu over the noise levels, instead of nu and nu_schedule, as points 'noise level : nu': 0.6:0.5, 0.3:0.9 rises from 0.5 at k 0.6 to 0.9 at k 0.3. Straight lines between the points, constant beyond them. Empty = off.",
         ),
     ]
-    return [entry for entry in inputs if not wanted or entry.id in wanted]
+    return [entry for entry in [*inputs, *_drawn_curve_input()] if not wanted or entry.id in wanted]
+
+
+def _read(drawn) -> NuCurve | None:
+    """nu as the host's curve has it, a CurveInput; None for none."""
+    return None if drawn is None else drawn_curve(drawn.points, drawn.interp)
+
+
+def _drawn_curve_input() -> list[io.Input]:
+    """None on hosts without curves, such as 0.3.75. A socket and no curve of its own on the node, which could not be off."""
+    if not hasattr(io, "Curve"):
+        return []
+    entry = io.Curve.Input(
+        "nu_curve_drawn",
+        optional=True,
+        socketless=False,
+        tooltip="nu over the noise levels as a drawn curve, from Curve Editor, instead of nu_curve: x = noise level as k_max counts it (0 = none, 1 = pure noise), y = nu.",
+    )
+    entry.force_input = True
+    return [entry]
 
 
 class MagicMixKSampler(io.ComfyNode):
@@ -111,9 +130,10 @@ class MagicMixKSampler(io.ComfyNode):
         nu_schedule="constant",
         restore_variance=False,
         nu_curve="",
+        nu_curve_drawn=None,
     ) -> io.NodeOutput:
         sigmas = sigmas_of(model, sampler_name, scheduler, steps)
-        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:], nu_curve)
+        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:], nu_curve, _read(nu_curve_drawn))
         sampler = MixingSampler(plain_sampler(sampler_name), layout, weights, k_max, k_min, restore_variance)
         return io.NodeOutput(mix_layout(model, sampler, sigmas, seed, cfg, positive, negative))
 
@@ -146,7 +166,17 @@ class MagicMixSampler(io.ComfyNode):
     @classmethod
     @checked
     def execute(
-        cls, sampler, layout, nu, k_max, k_min, nu_map=None, nu_schedule="constant", restore_variance=False, nu_curve=""
+        cls,
+        sampler,
+        layout,
+        nu,
+        k_max,
+        k_min,
+        nu_map=None,
+        nu_schedule="constant",
+        restore_variance=False,
+        nu_curve="",
+        nu_curve_drawn=None,
     ) -> io.NodeOutput:
-        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:], nu_curve)
+        weights = make_nu(nu, nu_schedule, nu_map, layout.samples.shape[-2:], nu_curve, _read(nu_curve_drawn))
         return io.NodeOutput(MixingSampler(sampler, layout, weights, k_max, k_min, restore_variance))

@@ -4,6 +4,7 @@ import json
 
 from comfy_server import PACK
 from inprocess import load_pack, pack_schemas, start_host
+from saved_graphs import ON_NEWER_HOSTS
 
 LOCALES = PACK / "locales"
 
@@ -14,7 +15,11 @@ def english_texts(schemas: dict) -> dict:
         node_id: {
             "display_name": schema.display_name,
             "description": schema.description,
-            "inputs": {entry.id: {"name": entry.display_name or entry.id, "tooltip": entry.tooltip} for entry in schema.inputs},
+            "inputs": {
+                entry.id: {"name": entry.display_name or entry.id, "tooltip": entry.tooltip}
+                for entry in schema.inputs
+                if entry.id not in ON_NEWER_HOSTS
+            },
             "outputs": {str(i): {"name": entry.display_name, "tooltip": entry.tooltip} for i, entry in enumerate(schema.outputs)},
         }
         for node_id, schema in sorted(schemas.items())

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from magicmix_core.nu import SCHEDULES, Nu, NuCurve, make_nu, read_curve
+from magicmix_core.nu import SCHEDULES, Nu, NuCurve, drawn_curve, make_nu, read_curve
 
 LATENT = torch.zeros(2, 4, 6, 6)
 
@@ -98,3 +98,36 @@ def test_a_curve_stands_alone():
     with pytest.raises(ValueError, match="nu_curve must be empty where nu_schedule is linear"):
         make_nu(0.5, "linear", None, torch.Size((4, 4)), "0.5:0.5")
     assert isinstance(make_nu(0.5, "linear", None, torch.Size((4, 4)), " \n"), Nu)
+
+
+def test_a_drawn_curve_says_nu_at_each_noise_level_as_it_is_drawn():
+    points = [(0.0, 1.0), (1.0, 0.25)]
+    stepped = drawn_curve(points, lambda level: 1 - 0.75 * level**2).over([1.0, 0.5, 0.0])
+    assert [float(stepped.at(i / 3, LATENT)) for i in range(3)] == [0.25, 0.8125, 1.0]
+    beyond = drawn_curve(points, lambda level: 1 + 1e-12)
+    assert beyond.at(0.5) == 1 and not beyond.keeps_content
+    assert drawn_curve([(0.0, 1.0), (1.0, 1.0)], lambda level: 1.0).keeps_content
+
+
+@pytest.mark.parametrize(
+    "points, said",
+    [
+        ([], "nu_curve_drawn must have a point at least, got none"),
+        ([(0, 0), (2, 1)], r"nu_curve_drawn: a noise level .x. must lie in \[0, 1\], got 2"),
+        ([(0, float("nan")), (1, 1)], r"nu_curve_drawn: nu .y. must lie in \[0, 1\], got nan"),
+    ],
+)
+def test_a_curve_drawn_outside_of_0_to_1_is_refused(points, said):
+    with pytest.raises(ValueError, match=said):
+        drawn_curve(points, lambda level: 0.5)
+
+
+def test_a_drawn_curve_stands_alone():
+    drawn, size = drawn_curve([(0.0, 0.5)], lambda level: 0.5), torch.Size((4, 4))
+    assert make_nu(0.9, "constant", None, size, " ", drawn) is drawn
+    with pytest.raises(ValueError, match="nu_curve must be empty where nu_curve_drawn is connected"):
+        make_nu(0.5, "constant", None, size, "0.5:0.5", drawn)
+    with pytest.raises(ValueError, match="nu_curve_drawn must be left unconnected where nu_map is connected"):
+        make_nu(0.5, "constant", torch.ones(1, 4, 4), size, "", drawn)
+    with pytest.raises(ValueError, match="nu_curve_drawn must be left unconnected where nu_schedule is linear"):
+        make_nu(0.5, "linear", None, size, "", drawn)

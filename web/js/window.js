@@ -36,7 +36,7 @@ class Strip {
 
   read() {
     const settings = Object.fromEntries(WINDOW.map((name) => [name, settingOf(this.node, name)]))
-    const mapped = isLinked(this.node, "nu_map")
+    const mapped = ["nu_map", "nu_curve_drawn"].some((name) => isLinked(this.node, name))
     return { settings, mapped, schedule: scheduleOf(this.node), language: language(), pictures: picturesOfSampler(this.node).length }
   }
 
@@ -69,7 +69,7 @@ class Strip {
     this.said.replaceChildren(make("span", { class: kind }, text))
   }
 
-  /** `unknown`: nu comes over a link or from a mask, or its curve is none, so that its height is not known. */
+  /** `unknown`: nu comes over a link, from a mask or from a drawn curve, or its curve is none, so that its height is not known. */
   draw(levels, values, unknown, about) {
     const known = unknown ? { nu: 0.5, curve: undefined } : {}
     const { skipped, mixed, free, nus } = countSteps(levels, { ...values, ...known })
