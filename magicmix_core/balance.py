@@ -31,6 +31,12 @@ def _distance(pictures: Tensor, others: Tensor) -> Tensor:
     return structure_distance(pictures, others) + colour_distance(pictures, others).to(pictures) / 2
 
 
+def check_tries(tries: int) -> None:
+    """Raises ValueError for fewer than a search begins with."""
+    if tries < len(FIRST):
+        raise ValueError(f"tries must be {len(FIRST)} or more, got {tries}")
+
+
 @dataclass
 class NuSearch:
     """A search for the nu at which `target` of the layout remains, in so many `tries`; `found` has what was measured, by nu.
@@ -43,8 +49,7 @@ class NuSearch:
     found: dict[float, float] = field(default_factory=dict)
 
     def __post_init__(self):
-        if self.tries < len(FIRST):
-            raise ValueError(f"tries must be {len(FIRST)} or more, got {self.tries}")
+        check_tries(self.tries)
 
     def next(self) -> list[float]:
         """The nus to try next, which go into one batch; none when the search is over."""
@@ -76,4 +81,5 @@ class NuSearch:
         return min(max((known[low] - self.target) / drop if drop else 0.5, CENTRAL[0]), CENTRAL[1])
 
     def _known(self) -> dict[float, float]:
-        return {0.0: 1.0} | self.found
+        """What was found, with the ends as they are but for rounding."""
+        return {0.0: 1.0} | self.found | {1.0: 0.0}

@@ -40,6 +40,11 @@ def test_a_measure_that_wavers_is_searched_where_it_passes_the_target():
     assert abs(search.found[search.best] - 0.3) < 0.05
 
 
+def test_a_content_that_is_not_quite_itself_after_rounding_ends_the_search_all_the_same():
+    search, _ = searched(lambda nu: 1 - nu if nu < 1 else 1e-16, 0.0, 6)
+    assert search.best == 1
+
+
 def test_fewer_tries_than_the_first_ones_are_refused():
     with pytest.raises(ValueError, match="tries must be 3 or more, got 2"):
         NuSearch(0.5, 2)
