@@ -141,6 +141,7 @@ CHECKS: dict[str, Callable[[io.Input, Any], None]] = {
     "MODEL": _check_has(("get_model_object", "clone"), "a model, as a checkpoint loader gives it"),
     "VAE": _check_has(("decode", "encode"), "a VAE, as a checkpoint loader gives it"),
     "CLIP": _check_has(("tokenizer", "tokenize"), "a text encoder; where a checkpoint has none, load one with Load CLIP"),
+    "CLIP_VISION": _check_has(("encode_image", "model"), "a CLIP vision model, as Load CLIP Vision gives it"),
     "CURVE": _check_has(("points", "interp"), "a curve, as Curve Editor gives it"),
     "SAMPLER": _check_has((), "a sampler"),  # MixingSampler says which it can take
     "MAGICMIX_LAYOUT": _check_layout,

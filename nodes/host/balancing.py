@@ -8,23 +8,41 @@ import torch
 from torch import Tensor
 
 from ...magicmix_core.balance import NuSearch, remains
+from ...magicmix_core.harmony import GoldenSearch
 from ...magicmix_core.nu import Nu
 from .memory import fits
 from .running import mix_layout, own_kind
 from .samplers import MixingSampler
 
+Measure = Callable[[Tensor, Tensor, Tensor], list[tuple[float, str]]]
+"""Of mixes `[n, 3, H, W]` beside the layout's picture and the content's `[1, 3, H, W]`: for each what the search goes by, and in words."""
+
 
 @dataclass(frozen=True)
 class Try:
-    """A mix `[1, C, H, W]` as a latent, its picture `[H, W, 3]`, and how much of the layout remains in it."""
+    """A mix `[1, C, H, W]` as a latent, its picture `[H, W, 3]`, and what was measured of it."""
 
     nu: float
     latent: Tensor
     picture: Tensor
-    remains: float
+    said: str
 
 
-def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: str, vae, model, sigmas: Tensor, run: dict) -> list[Try]:
+def what_remains(mixes: Tensor, layout: Tensor, content: Tensor) -> list[tuple[float, str]]:
+    """The measure by structure and colours."""
+    return [(share, f"{share:.2f}") for share in remains(mixes, layout, content)]
+
+
+def balance(
+    search: NuSearch | GoldenSearch,
+    measure: Measure,
+    mixing: Callable[[Nu], MixingSampler],
+    schedule: str,
+    vae,
+    model,
+    sigmas: Tensor,
+    run: dict,
+) -> list[Try]:
     """The tries of a search, by rising nu; `mixing(nu)` makes the sampler, `run` has the other inputs of `mix_layout`.
 
     Raises ValueError for a layout of several pictures.
@@ -47,9 +65,9 @@ def balance(search: NuSearch, mixing: Callable[[Nu], MixingSampler], schedule: s
             raise ValueError("model, positive, negative and cfg must together give a picture of finite numbers, got NaN or infinite ones")
         pictures = _picture(vae, latents)
         picture_of.update(zip(nus, pictures, strict=True))
-        scores = remains(pictures, seen, picture_of[1.0][None])
-        for nu, latent, picture, score in zip(nus, latents, pictures, scores, strict=True):
-            tried.append(Try(nu, latent[None], picture.movedim(0, -1), score))
+        measured = measure(pictures, seen, picture_of[1.0][None])
+        for nu, latent, picture, (score, said) in zip(nus, latents, pictures, measured, strict=True):
+            tried.append(Try(nu, latent[None], picture.movedim(0, -1), said))
             search.found[nu] = score
 
     while nus := search.next():
