@@ -38,9 +38,11 @@ class Sampler:
         )
         self.nothing = self._encode([""])
 
-    def mix(self, nu: float, k_max: float = 0.6, k_min: float = 0.3) -> Tensor:
+    def mix(self, nu: float | Tensor, k_max: float = 0.6, k_min: float = 0.3) -> Tensor:
+        """With one nu for all, or one for each row `[rows]`."""
         inputs = {"model": self.model, "positive": self.content, "negative": self.nothing, "layout": self.layout}
-        return self._decode(self.run("MagicMixKSampler", **inputs, **SAMPLING, nu=nu, k_max=k_max, k_min=k_min)[0])
+        weights = {"nu": nu} if isinstance(nu, float) else {"nu": 1.0, "nu_map": nu.reshape(-1, 1, 1)}
+        return self._decode(self.run("MagicMixKSampler", **inputs, **SAMPLING, **weights, k_max=k_max, k_min=k_min)[0])
 
     def average(self, share: float) -> Tensor:
         """Prompt interpolation: the two prompts' encodings averaged, sampled from noise."""
