@@ -5,7 +5,7 @@ from comfy_execution.graph_utils import GraphBuilder
 
 from ..magicmix_core.strength import settings_of
 from .host.picture_models import scaled, suited
-from .host.prompts import check_length
+from .host.prompts import check_readable
 from .inputs import checked
 from .sockets import seed_input
 
@@ -56,7 +56,7 @@ class MagicMix(io.ComfyNode):
             raise ValueError(
                 f"model, clip and vae must come together, from one checkpoint, or none of them; {' and '.join(missing)} is missing"
             )
-        check_length(prompt, "prompt")
+        check_readable(prompt, "prompt")
         suits = suited(model)
         picture = scaled(image, suits)
         if strength == 0:

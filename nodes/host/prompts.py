@@ -1,5 +1,6 @@
 """Prompts as the host's text encoders see them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,12 +16,16 @@ CLIPS = ("l", "g", "h")
 
 MOST_LETTERS = 50_000
 """The host takes ten seconds to encode a million, and nothing hears an interrupt meanwhile."""
+NAMELESS = re.compile(r"(?:^|[\s()])embedding:\s*(?:$|[()]|(?<=\s)embedding:)")
+"""Where the host would look for the name of an embedding and find none."""
 
 
-def check_length(text: str, name: str) -> None:
-    """Raises ValueError naming the input `name` for a text that would stall the server."""
+def check_readable(text: str, name: str) -> None:
+    """Raises ValueError naming the input `name` for a text that would stall the server or that its text encoders fail at."""
     if len(text) > MOST_LETTERS:
         raise ValueError(f"{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
+    if NAMELESS.search(text):
+        raise ValueError(f"{name} must name an embedding behind embedding:, got {quoted(text)}")
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,8 @@ class Reader:
 
     def chunks(self, text: str, name: str) -> dict[str, list]:
         """The text's tokens by text encoder, as the host makes them. Raises ValueError naming the input `name` where it cannot."""
-        check_length(text, name)
-        try:
-            chunks = self.clip.tokenize(text, return_word_ids=True)
-        except IndexError:
-            if "embedding:" not in text:
-                raise
-            raise ValueError(f"{name} must name an embedding behind embedding:, got {quoted(text)}") from None
+        check_readable(text, name)
+        chunks = self.clip.tokenize(text, return_word_ids=True)
         return {part: chunks[part] for part in self.vocabularies}
 
     def parts(self, lengths: dict[str, int], width: int) -> list[Part]:

@@ -141,3 +141,9 @@ def test_a_model_that_needs_settings_of_its_own_is_refused(one_step, checkpoint)
 def test_a_prompt_of_a_megabyte_is_refused_at_once(one_step):
     with pytest.raises(ValueError, match="^prompt must have at most 50000 letters, got 1000000"):
         one_step(prompt="a lion, " * 125_000)
+
+
+@pytest.mark.parametrize("prompt", ["embedding:", "a (embedding: ), lion", "embedding: embedding:style"])
+def test_an_embedding_without_a_name_is_refused(one_step, prompt):
+    with pytest.raises(ValueError, match="^prompt must name an embedding behind embedding:"):
+        one_step(prompt=prompt)
