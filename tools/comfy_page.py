@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +34,7 @@ FOLLOW_RUNS = """() => {
         app.api.addEventListener(end, event => window.ends.push(end))
 }"""
 TOASTS = ".p-toast-message, li[data-swipe-direction]"  # in older pages, in newer ones
+PANEL = "[data-testid=properties-panel]"  # in newer pages
 NO_INTERNET = "ERR_NAME_NOT_RESOLVED"  # the page asks a registry about every node that is not the core's own
 
 
@@ -78,7 +81,7 @@ class ComfyPage:
         graph = json.loads(self.page.evaluate("async () => JSON.stringify((await app.graphToPrompt()).output)"))
         for node in graph.values():
             if node["class_type"] == "PreviewAny":
-                del node["inputs"]["preview"]  # the text it shows, which the page sends along
+                node["inputs"] = {"source": node["inputs"]["source"]}  # without the text it shows, which the page sends along
         return {node_id: {"class_type": node["class_type"], "inputs": node["inputs"]} for node_id, node in graph.items()}
 
     def overlaps(self) -> list[list[str]]:
@@ -133,14 +136,38 @@ class ComfyPage:
         marked = self.page.evaluate("() => app.lastNodeErrors && JSON.stringify(app.lastNodeErrors)")
         return [*shown, *([marked] if marked not in (None, "{}") else [])]
 
+    def fault(self) -> str:
+        """What the page says of a run that failed, in one line: in a dialog, or in a note and in the panel that this opens."""
+        dialog, details = self.page.locator("[role=dialog]"), self.page.get_by_role("button", name="View details")
+        expect(dialog.or_(details)).to_be_visible()
+        told = dialog.all_inner_texts()
+        if not told:
+            told = self.page.get_by_role("status").filter(has=details).all_inner_texts()
+            details.click()
+            expect(self.page.locator(PANEL)).to_contain_text("Error detected")
+            told += self.page.locator(PANEL).all_inner_texts()
+        return " ".join(" ".join(told).split())
+
+    @contextmanager
+    def library(self) -> Iterator[Locator]:
+        """The library of nodes in the sidebar, while entered."""
+        button, library = self.page.get_by_role("button", name="Node Library"), self.page.locator(".sidebar-content-container")
+        button.click()
+        yield library
+        button.click()
+        expect(library).to_have_count(0)
+
     def dismiss(self) -> None:
-        """Closes dialogs and toasts."""
+        """Closes dialogs, toasts and the panel of faults."""
         self.page.evaluate("() => { const { toast } = app.extensionManager; toast.dismissAll ? toast.dismissAll() : toast.removeAll() }")
         expect(self.page.locator(TOASTS)).to_have_count(0)
         dialog = self.page.locator("[role=dialog]")
         if dialog.count():
             self.page.keyboard.press("Escape")
             expect(dialog).to_have_count(0)
+        if self.page.locator(PANEL).count():
+            self.page.get_by_role("button", name="Toggle properties panel").click()
+            expect(self.page.locator(PANEL)).to_have_count(0)
 
     def unknown_nodes(self) -> list[str]:
         return self.page.evaluate("() => app.graph._nodes.map(node => node.type).filter(type => !LiteGraph.registered_node_types[type])")

@@ -14,13 +14,11 @@ SMALLER = {"megapixels": 0.02, "width": 128, "height": 128}
 
 def add_from_library(page, name: str) -> int:
     """Clicks the blueprint in the node library; returns the id of the new node."""
-    button = page.page.locator(".node-library-tab-button")
-    button.click()
-    library = page.page.locator(".sidebar-content-container")
-    library.get_by_placeholder("Search Nodes...").fill(name[:13])  # more would be searched for apart
-    library.get_by_text(name, exact=True).click()
-    page.page.wait_for_function("() => app.graph._nodes.length === 1")
-    button.click()
+    with page.library() as library:
+        library.get_by_placeholder("Search Nodes...").fill(name[:13])  # more would be searched for apart
+        library.get_by_text(name, exact=True).click()
+        page.page.mouse.click(1400, 300)  # newer pages put it where one clicks next
+        page.page.wait_for_function("() => app.graph._nodes.length === 1")
     return page.page.evaluate("() => app.graph._nodes[0].id")
 
 
