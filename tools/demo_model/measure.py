@@ -8,12 +8,13 @@ import time
 import torch
 
 import classifier
+import export_transformer
 from captions import with_article
-from export import NAME
 from exported import Exported
 from pictures import load_pictures, plain_views
 from settings import build_folder, read_config, read_uncounted
 from sheets import save_rows
+from shipped import checkpoint
 from train_autoencoder import psnr, reconstruct
 
 log = logging.getLogger("measure")
@@ -75,16 +76,16 @@ def seconds_for_50_steps(model):
     return time.perf_counter() - began
 
 
-def write_table(folder, rows):
-    with (folder / "measurements.csv").open("w", newline="") as file:
+def write_table(folder, mark, rows):
+    with (folder / f"measurements{mark}.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("measure", "value"), *rows])
     lines = ["| measure | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in rows)]
-    (folder / "measurements.md").write_text("\n".join(lines) + "\n")
+    (folder / f"measurements{mark}.md").write_text("\n".join(lines) + "\n")
 
 
-def write_concepts(folder, labels, known, samples, places):
+def write_concepts(folder, mark, labels, known, samples, places):
     """One row per concept, so that weak ones are seen: the share of its samples that are right."""
-    with (folder / "concepts.csv").open("w", newline="") as file:
+    with (folder / f"concepts{mark}.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["concept", "top-1", "top-5"])
         for number in known:
@@ -97,12 +98,16 @@ def main():
     parser.add_argument("--smoke", action="store_true", help="measure the smoke test's model")
     parser.add_argument("--guidance", type=float, help="instead of config.toml's")
     parser.add_argument("--seeds", type=int, help="samples of each concept, instead of config.toml's")
+    parser.add_argument("--network", choices=("unet", "transformer"), default="unet", help="which of the two files is measured")
     arguments = parser.parse_args()
     config, folder = read_config(arguments.smoke), build_folder(arguments.smoke)
     view, settings = config["pictures"], config["measure"]
     settings["seeds"] = arguments.seeds or settings["seeds"]
     guidance = arguments.guidance or settings["guidance"]
-    labels, model = classifier.Labels(view), Exported(folder / NAME)
+    labels, mark = classifier.Labels(view), "" if arguments.network == "unet" else f"-{arguments.network}"
+    whole = checkpoint(folder)
+    path = folder / export_transformer.NAME if mark else whole
+    model = Exported(whole, path if mark else None)
     judge_model, trust = classifier.load(folder, labels)
     pictures, rows = load_pictures(folder, view)
 
@@ -133,13 +138,13 @@ def main():
         ("samples closer than 0.08 to a training picture", f"{100 * (closest < 0.08).float().mean():.0f} %"),
         (f"seconds for 50 steps, one picture, {torch.get_num_threads()} threads", f"{seconds_for_50_steps(model):.1f}"),
         ("pictures seen in training", str(model.config["trained_pictures"])),
-        ("size of the file", f"{(folder / NAME).stat().st_size / 1e6:.2f} MB"),
+        ("size of the file", f"{path.stat().st_size / 1e6:.2f} MB"),
     ]
-    write_table(folder, table)
-    write_concepts(folder, labels, known, samples, places)
+    write_table(folder, mark, table)
+    write_concepts(folder, mark, labels, known, samples, places)
     by_concept = samples["pixels"].unflatten(0, (len(known), settings["seeds"]))
     for number, part in enumerate(by_concept.split(32)):
-        save_rows(folder / f"concepts-{number + 1}.png", [row.flatten(0, 1) for row in part.split(2)])
+        save_rows(folder / f"concepts{mark}-{number + 1}.png", [row.flatten(0, 1) for row in part.split(2)])
     for name, value in table:
         log.info("%s: %s", name, value)
 

@@ -8,12 +8,12 @@ import torch
 import classifier
 from captions import with_article
 from encode_latents import encode
-from export import NAME
 from exported import Exported
 from measure import nearest
 from pictures import load_pictures, plain_views
 from settings import build_folder, read_config, read_uncounted
 from sheets import save_rows
+from shipped import NAME
 
 log = logging.getLogger("mixes")
 

@@ -26,11 +26,11 @@ def autocast(device):
 
 
 def plain_attention(host_attention, q, k, v, heads, **unused):
-    """Attention as two matrix products and a softmax, [B, tokens, heads * width] in and out.
+    """Attention as two matrix products and a softmax, [B, tokens, heads * width] in (SD3's values have their heads apart) and out.
 
     For maps this small a CPU's fused kernel spends a third of a training step in its backward pass.
     """
-    q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
+    q, k, v = (x.flatten(2).unflatten(-1, (heads, -1)).transpose(1, 2) for x in (q, k, v))
     weights = (q * q.shape[-1] ** -0.5 @ k.transpose(-1, -2)).softmax(-1)
     return (weights @ v).transpose(1, 2).flatten(2)
 
