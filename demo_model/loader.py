@@ -1,8 +1,11 @@
 """Loads the demo checkpoint as the host's own MODEL, CLIP and VAE objects."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import comfy.latent_formats
 import comfy.ldm.models.autoencoder
 import comfy.model_management
 import comfy.model_patcher
@@ -19,37 +22,62 @@ from torch import Tensor
 from .autoencoder import Autoencoder
 
 CHECKPOINT = Path(__file__).with_name("magicmix-demo.safetensors")
+TRANSFORMER = Path(__file__).with_name("magicmix-demo-transformer.safetensors")
 ATTACHMENT = "magicmix_demo"
 """By which nodes know the model."""
 PREFIXES = {"unet": "model.diffusion_model.", "text_encoder": "cond_stage_model.", "autoencoder": "first_stage_model."}
 
 
-def load_demo_checkpoint(path: Path = CHECKPOINT) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
-    """MODEL, CLIP and VAE of the checkpoint. Raises ValueError that says what to do when the file is missing or damaged."""
+def load_demo_checkpoint(
+    path: Path = CHECKPOINT, network: str = "unet", transformer: Path = TRANSFORMER
+) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
+    """MODEL, CLIP and VAE of the checkpoint, or the MODEL of the file with the other `network`, which reads and draws by the same two.
+
+    Raises ValueError that says what to do when a file is missing or damaged.
+    """
+    with _damage_told(path):
+        config, weights = _read(path)
+        clip = _load_clip(_part(weights, PREFIXES["text_encoder"]), config["text_encoder"])
+        vae = _load_vae(_part(weights, PREFIXES["autoencoder"]), config["autoencoder"])
+        colours = {name: config[name] for name in ("latent_rgb_factors", "latent_rgb_factors_bias")}
+        if network == "unet":
+            model = _load_model(comfy.supported_models.SD15(dict(config["unet"])), _part(weights, PREFIXES["unet"]), colours)
+    if network == "transformer":
+        with _damage_told(transformer):
+            config, weights = _read(transformer)
+            family = comfy.supported_models.SD3(dict(config["transformer"]))
+            family.sampling_settings = {"shift": config["shift"]}
+            family.latent_format = comfy.latent_formats.SD15()
+            model = _load_model(family, _part(weights, PREFIXES["unet"]), colours)
+    model.set_attachments(ATTACHMENT, True)
+    return model, clip, vae
+
+
+@contextmanager
+def _damage_told(path: Path) -> Iterator[None]:
     try:
-        with safe_open(path, "pt") as file:
-            config = json.loads(file.metadata()["config"])
-        # Not out of the open file: safetensors 0.8.0 leaks some memory with each tensor that it takes from one.
-        weights = safetensors.torch.load(path.read_bytes())
-        parts = {name: _part(weights, prefix) for name, prefix in PREFIXES.items()}
-        model = _load_model(parts["unet"], config)
-        model.set_attachments(ATTACHMENT, True)
-        clip = _load_clip(parts["text_encoder"], config["text_encoder"])
-        return model, clip, _load_vae(parts["autoencoder"], config["autoencoder"])
+        yield
     except (OSError, SafetensorError, KeyError, TypeError, RuntimeError, json.JSONDecodeError) as error:
         raise ValueError(f"the demo checkpoint {path.name} is missing or damaged, install the pack again to mend it ({error})") from error
+
+
+def _read(path: Path) -> tuple[dict, dict[str, Tensor]]:
+    """(configuration, weights) of a file."""
+    with safe_open(path, "pt") as file:
+        config = json.loads(file.metadata()["config"])
+    # Not out of the open file: safetensors 0.8.0 leaks some memory with each tensor that it takes from one.
+    return config, safetensors.torch.load(path.read_bytes())
 
 
 def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
 
 
-def _load_model(weights: dict[str, Tensor], config: dict) -> comfy.model_patcher.ModelPatcher:
+def _load_model(family: comfy.supported_models_base.BASE, weights: dict[str, Tensor], colours: dict) -> comfy.model_patcher.ModelPatcher:
+    """The MODEL of a family whose latents are SD1.x's in everything but the colours of their channels, which previews ask for."""
     manage = comfy.model_management
-    family = comfy.supported_models.SD15(dict(config["unet"]))
-    # SD1.x in everything but the colours of its latent channels, which previews ask for.
-    family.latent_format.latent_rgb_factors = config["latent_rgb_factors"]
-    family.latent_format.latent_rgb_factors_bias = config["latent_rgb_factors_bias"]
+    for name, value in colours.items():
+        setattr(family.latent_format, name, value)
     parameters = sum(weight.numel() for weight in weights.values())
     dtype = manage.unet_dtype(model_params=parameters, supported_dtypes=family.supported_inference_dtypes)
     family.set_inference_dtype(dtype, manage.unet_manual_cast(dtype, manage.get_torch_device(), family.supported_inference_dtypes))

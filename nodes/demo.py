@@ -12,8 +12,16 @@ class MagicMixDemoCheckpoint(io.ComfyNode):
             node_id="MagicMixDemoCheckpoint",
             display_name="Load MagicMix Demo Checkpoint",
             category="MagicMix",
-            description="Loads the tiny SD1.x-type model that comes with the pack: emoji only, fast on any computer.",
-            inputs=[],
+            description="Loads one of the two tiny models that come with the pack: emoji only, fast on any computer.",
+            inputs=[
+                io.Combo.Input(
+                    "network",
+                    options=["unet", "transformer"],
+                    default="unet",
+                    optional=True,
+                    tooltip="unet: a model of the Stable Diffusion 1.x family. transformer: one of the Stable Diffusion 3 family, where text and picture attend jointly. Both know the same words and share clip and vae.",
+                )
+            ],
             outputs=[
                 io.Model.Output("model", display_name="model", tooltip="The denoising model. Guidance of 3 to 4 suits it."),
                 io.Clip.Output("clip", display_name="clip", tooltip="The text encoder. It knows the 66 concepts listed on the help page."),
@@ -23,7 +31,7 @@ class MagicMixDemoCheckpoint(io.ComfyNode):
 
     @classmethod
     @checked
-    def execute(cls) -> io.NodeOutput:
+    def execute(cls, network: str = "unet") -> io.NodeOutput:
         from ..demo_model.loader import load_demo_checkpoint
 
-        return io.NodeOutput(*load_demo_checkpoint())
+        return io.NodeOutput(*load_demo_checkpoint(network=network))

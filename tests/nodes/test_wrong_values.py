@@ -179,7 +179,7 @@ def test_a_scheduler_that_makes_no_levels_for_so_few_steps_is_refused(run, sd15,
 
 
 def test_an_input_that_a_node_does_not_have_is_refused_by_its_name(run):
-    with pytest.raises(ValueError, match="'model' is no input of this node; it has none"):
+    with pytest.raises(ValueError, match="'model' is no input of this node; it has network"):
         run("MagicMixDemoCheckpoint", model=None)
     with pytest.raises(ValueError, match="'clip' is no input of this node; it has latent, seed, noise"):
         run("MagicMixLayoutNoise", latent={"samples": torch.ones(1, 4, 8, 8)}, seed=1, noise="shared", clip=1)

@@ -1,4 +1,5 @@
-"""`make figures`, second part: what re-weighting and Prompt-to-Prompt do on the demo model; curves, sheets and a table go to out/figures/.
+"""`make figures`, second part: what re-weighting and Prompt-to-Prompt do on the demo model, of either network; curves, sheets and a table go to
+out/figures/.
 
 Similarity comes from a judge that never saw the sampler (judge.py), structure distance compares with the layout's own picture
 (magicmix_core/similarity.py). Intervals are 95 % bootstrap intervals of paired differences over objects or pairs.
@@ -43,13 +44,13 @@ WINDOW = {"k_max": 0.85, "k_min": 0.35}
 
 
 class Editor:
-    """The demo checkpoint with the pack's nodes; pictures are `[rows, 3, 128, 128]` in 0..1."""
+    """The demo checkpoint with the pack's nodes; pictures are `[rows, 3, 128, 128]` in 0..1. `mark` ends the names of what it saves."""
 
-    def __init__(self, rows: int):
+    def __init__(self, rows: int, network: str, mark: str):
         start_host("--cpu")
         load_pack()
-        self.run = node_runner()
-        self.model, self.clip, self.vae = self.run("MagicMixDemoCheckpoint")
+        self.run, self.mark = node_runner(), mark
+        self.model, self.clip, self.vae = self.run("MagicMixDemoCheckpoint", network=network)
         self.empty = {"samples": torch.zeros(rows, 4, 16, 16)}
         self.nothing = self.encode("")
 
@@ -82,7 +83,7 @@ class Editor:
         """The first picture of each cell, row by row, under labels for all cells or for those of each row."""
         cells = torch.stack([cell[0].movedim(0, -1) for row in rows for cell in row])
         (sheet,) = self.run("ContactSheet", images=[cells], labels=labels * (len(cells) // len(labels)), columns=[len(rows[0])])
-        Image.fromarray((sheet[0].numpy() * 255).round().astype(np.uint8)).save(OUT / f"{name}.png")
+        Image.fromarray((sheet[0].numpy() * 255).round().astype(np.uint8)).save(OUT / f"{name}{self.mark}.png")
 
 
 def removal(editor: Editor, judge: Judge, objects: list[str], nu: float) -> list[tuple[str, str]]:
@@ -107,7 +108,7 @@ def removal(editor: Editor, judge: Judge, objects: list[str], nu: float) -> list
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     figure.tight_layout()
-    figure.savefig(OUT / "removal.png", dpi=110)
+    figure.savefig(OUT / f"removal{editor.mark}.png", dpi=110)
     plain, gone = SCALES.index(1.0), SCALES.index(-1.0)
     return [
         ("removal: similarity falls with s", f"rho {rho(SCALES, similarity.mean(1)):+.2f}"),
@@ -148,18 +149,31 @@ def steps_sheet(editor: Editor) -> None:
     editor.save_sheet(rows, [f"self {share:g}" for share in SHARES], "steps_sheet")
 
 
+def take_other_forms() -> None:
+    """Has the loaded pack edit joint attention by the forms that are not its own, to compare them."""
+    for name, module in list(sys.modules.items()):
+        for switch in ("JOINT_DEVIATIONS", "JOINT_TEXT_KEYS"):
+            if name.endswith((".magicmix_core.reweighting", ".magicmix_core.prompt_to_prompt")) and hasattr(module, switch):
+                setattr(module, switch, not getattr(module, switch))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--objects", type=int, default=len(OBJECTS), help="fewer for a quick look")
     parser.add_argument("--rows", type=int, default=2, help="noises for each")
     parser.add_argument("--nu", type=float, default=0.9, help="of the removal")
+    parser.add_argument("--network", choices=("unet", "transformer"), default="unet", help="of the demo checkpoint")
+    parser.add_argument("--other-forms", action="store_true", help="the forms for joint attention that are not the default")
     options = parser.parse_args()
     torch.set_num_threads(1)  # the demo model is too small to gain from more
     OUT.mkdir(parents=True, exist_ok=True)
-    editor, judge = Editor(options.rows), Judge()
+    mark = ("" if options.network == "unet" else f"_{options.network}") + ("_other_forms" if options.other_forms else "")
+    editor, judge = Editor(options.rows, options.network, mark), Judge()
+    if options.other_forms:
+        take_other_forms()
     table = removal(editor, judge, OBJECTS[: options.objects], options.nu) + swap(editor, judge, SWAPS[: options.objects])
     steps_sheet(editor)
-    write_table("words", f"{options.objects} objects x {options.rows} noises", table)
+    write_table(f"words{mark}", f"{options.objects} objects x {options.rows} noises", table)
 
 
 if __name__ == "__main__":
