@@ -10,6 +10,8 @@ from pathlib import Path
 from .cluster import Joined
 from .comfy_process import Launch
 
+RAYS_PARTS = 10_000
+
 
 @dataclass(frozen=True)
 class Options:
@@ -36,7 +38,13 @@ def servers_of(options: Options, joined: Joined) -> tuple[Sequence[Launch | str]
     count = options.workers or gpus or 1
     cpu = not gpus and sys.platform != "darwin"
     threads = options.launch.threads or (max(1, (os.cpu_count() or 1) // count) if cpu else None)
-    return [replace(options.launch, cpu=cpu, threads=threads)] * count, [f"worker-{place}" for place in range(count)], min(1, gpus / count)
+    return [replace(options.launch, cpu=cpu, threads=threads)] * count, [f"worker-{place}" for place in range(count)], _share(gpus, count)
+
+
+def _share(gpus: int, workers: int) -> float:
+    """Of a GPU, for each worker, so that all find room: a part is of one GPU, and Ray counts in parts of `RAYS_PARTS`."""
+    on_each = -(-workers // max(1, gpus))
+    return RAYS_PARTS // on_each / RAYS_PARTS if gpus else 0
 
 
 def again(study: Path, options: Options, server: Launch | str) -> list[str]:

@@ -1,10 +1,32 @@
 """Who draws what, and what people see of it."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from magicmix_study.board import Board
+from magicmix_study.cluster import Joined
+from magicmix_study.comfy_process import Launch
+from magicmix_study.options import Options, servers_of
 from magicmix_study.progress import duration, line
+
+
+def asked_for(workers: int | None) -> Options:
+    launch = Launch("ComfyUI", "python")
+    return Options(Path("out"), None, launch, (), workers, None, True, False, None, False, False)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "workers", "count", "share"),
+    [(4, None, 4, 1), (4, 2, 2, 1), (4, 6, 6, 0.5), (3, 7, 7, 0.3333), (1, 6, 6, 0.1666), (0, None, 1, 0), (0, 3, 3, 0)],
+)
+def test_each_worker_has_a_gpu_or_a_part_of_one_that_has_room_for_all(gpus, workers, count, share):
+    """Ray counts GPUs in parts of ten thousand, and gives nobody parts of two."""
+    servers, names, each = servers_of(asked_for(workers), Joined(gpus, None, True))
+    assert (len(servers), len(set(names)), each) == (count, count, share)
+    assert {server.cpu for server in servers} == {gpus == 0}
+    assert not gpus or round(each * 10_000) * -(-count // gpus) <= 10_000
 
 
 def test_each_worker_is_leased_once_before_any_twice():
