@@ -11,6 +11,8 @@ from .study import Study
 ADDRESS = "RAY_ADDRESS"
 OBJECT_STORE = 256 << 20
 LEAST_CPUS = 4
+SLOW, TRIES = "timed out during startup", 3
+"""Ray waits for itself for 30 s, which is too short where all cores are busy."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +39,13 @@ def join(address: str | None) -> Joined:
     quiet = {"log_to_driver": False, "logging_level": "error"}
     cpus = max(LEAST_CPUS, os.cpu_count() or 1)  # of Ray's own tasks, which are small; servers take what they need
     where = {"num_cpus": cpus, "object_store_memory": OBJECT_STORE} if local else {"address": address}
-    try:
-        context = ray.init(**where, **quiet)
-    except Exception as error:  # of many kinds, Exception itself among them
-        raise StoppedError(f"Ray {'did not start' if local else f'cannot be joined at {address}'}: {error}") from error
+    for left in reversed(range(TRIES if local else 1)):
+        try:
+            context = ray.init(**where, **quiet)
+            break
+        except Exception as error:  # of many kinds, Exception itself among them
+            if not left or SLOW not in str(error):
+                raise StoppedError(f"Ray {'did not start' if local else f'cannot be joined at {address}'}: {error}") from error
     return Joined(int(ray.cluster_resources().get("GPU", 0)), context.dashboard_url or None, local)
 
 
