@@ -76,6 +76,10 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/words_cost.py
 	$(PY) bench/doors_cost.py
 	$(PY) bench/study_order.py
+	$(PY) bench/study_overhead.py --pairs 3 --count 30
+	$(PY) bench/study_scaling.py
+	$(PY) bench/study_large.py --counts 200 2000
+	$(PY) bench/study_resume.py
 
 figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/figures.py

@@ -1,11 +1,10 @@
 """Many items of a stub graph (an empty picture, saved) through the whole path: time, and the driver's memory against the number of items.
 
-What an item costs besides ComfyUI is the slope of the seconds of a core over the number of items: starting is not in it. The driver's
-share is what does not spread over a cluster.
+What an item costs is taken from the second half of the items: starting is not in it. ComfyUI's share is what its server does for a graph
+that draws nothing; the driver's is what does not spread over a cluster.
 """
 
 import argparse
-import itertools
 
 from study_runs import run_study, study_folder
 
@@ -27,23 +26,24 @@ def main() -> None:
     parser.add_argument("--counts", type=int, nargs="+", default=[200, 2000, 20000])
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    seen = []
     for count in options.counts:
         with study_folder(GRAPH, STUDY.format(count=count)) as folder:
             measured = run_study(folder, "out", "--workers", options.workers)
+            table = sum(file.stat().st_size for file in (folder / "out" / "results").iterdir())
         if not len({row["id"] for row in measured.rows}) == len(measured.rows) == count:
             raise RuntimeError(f"{len(measured.rows)} rows for {count} items")
-        seconds, drawn = measured.steady()
+        start, end, drawn = measured.steady()
+        middle = sorted(row["started"] for row in measured.rows)[count // 2].timestamp()
+        study, driver, servers, machine = (measured.used(name, middle, end) for name in ("study", "driver", "servers", "machine"))
+        each = 1000 / (count - count // 2)
+        pictures = sum(file["bytes"] for row in measured.rows for file in row["files"])
         print(
-            f"{count} items, {options.workers} workers: {measured.seconds:.0f} s in all, {drawn / seconds:.0f} items/s, "
-            f"{sum(row['seconds'] for row in measured.rows) / count * 1000:.1f} ms an item on the server, driver at most {measured.memory / MIB:.0f} MiB, "
-            f"{measured.cpu:.0f} s of a core besides ComfyUI, {measured.driver:.0f} of them in the driver",
+            f"{count} items, {options.workers} workers: {measured.seconds:.0f} s in all, {drawn / (end - start):.1f} items/s, "
+            f"driver at most {measured.memory / MIB:.0f} MiB, {table / count:.0f} bytes of table and {pictures / count:.0f} of pictures an item\n"
+            f"of the second half an item took, in ms of a core: {study * each:.2f} besides ComfyUI, {driver * each:.2f} of them in the driver, "
+            f"and {servers * each:.2f} in ComfyUI; other work took {(machine - study - servers) / (end - middle):.2f} cores meanwhile",
             flush=True,
         )
-        seen.append((count, measured.cpu, measured.driver))
-    for (few, *less), (many, *more) in itertools.pairwise(seen):
-        whole, driver = ((after - before) / (many - few) * 1000 for before, after in zip(less, more, strict=True))
-        print(f"from {few} to {many} items: {whole:.2f} ms of a core an item besides ComfyUI, {driver:.2f} ms in the driver")
 
 
 if __name__ == "__main__":
