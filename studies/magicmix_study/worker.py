@@ -133,7 +133,7 @@ class Worker:
                 await self._down()
                 self.connection = await self._connected()
                 self.version = (await self.connection.stats()).get("comfyui_version", "unknown")
-                self.uploaded, self.stale, self.counting, self.failures = {}, [], True, 0
+                self.uploaded, self.stale, self.counting = {}, [], True
             if self.required not in (None, self.version):
                 raise StartError(f"it runs ComfyUI {self.version}, and the study is drawn with {self.required}")
             return self.connection

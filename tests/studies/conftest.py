@@ -28,7 +28,7 @@ def faults(tmp_path_factory):
 def servers(tmp_path_factory, faults):
     """The addresses of two ComfyUIs with the nodes that go wrong."""
     os.environ["FAULTS_FOLDER"] = str(faults)
-    launch = Launch(str(host()), sys.executable, packs=(str(FAULT_NODES),), cpu=True, threads=1)
+    launch = Launch(str(host()), sys.executable, packs=(str(FAULT_NODES),), arguments=("--disable-api-nodes",), cpu=True, threads=1)
     logs = tmp_path_factory.mktemp("logs")
     started = [ComfyProcess(launch, logs / f"{place}.log") for place in range(2)]
     try:
