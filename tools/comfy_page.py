@@ -131,8 +131,9 @@ class ComfyPage:
             self.wait_for_picture(node_id)
 
     def complaints(self) -> list[str]:
-        """What dialogs, toasts and error marks on nodes say."""
-        shown = [element.inner_text() for element in self.page.locator(f"[role=dialog], {TOASTS}").all()]
+        """What dialogs, toasts, notes of faults and error marks on nodes say."""
+        notes = self.page.get_by_role("status").filter(has=self.page.get_by_role("button", name="View details"))
+        shown = [element.inner_text() for element in [*self.page.locator(f"[role=dialog], {TOASTS}").all(), *notes.all()]]
         marked = self.page.evaluate("() => app.lastNodeErrors && JSON.stringify(app.lastNodeErrors)")
         return [*shown, *([marked] if marked not in (None, "{}") else [])]
 
@@ -165,6 +166,8 @@ class ComfyPage:
         if dialog.count():
             self.page.keyboard.press("Escape")
             expect(dialog).to_have_count(0)
+        if (note := self.page.get_by_role("status").filter(has=self.page.get_by_role("button", name="View details"))).count():
+            note.get_by_role("button", name="Close").click()
         if self.page.locator(PANEL).count():
             self.page.get_by_role("button", name="Toggle properties panel").click()
             expect(self.page.locator(PANEL)).to_have_count(0)
@@ -260,6 +263,10 @@ class ComfyPage:
         shown = "document.querySelectorAll(`[data-node-id='${id}'] img`)" if self.vue else "app.graph.getNodeById(id).imgs ?? []"
         arrived = f"id => {{ const shown = [...{shown}]; return shown.length && shown.every(picture => picture.naturalWidth > 0) }}"
         self.page.wait_for_function(arrived, arg=node_id, timeout=10_000)
+
+    def texts(self, node_id: int) -> str:
+        """What the node's widgets hold, one below the other."""
+        return self.page.evaluate("id => app.graph.getNodeById(id).widgets.map(widget => widget.value).join('\\n')", node_id)
 
     def widget_place(self, node_id: int, widget: str) -> tuple[float, float]:
         """Where the name of a widget stands in the window; in the classic renderer."""

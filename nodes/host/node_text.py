@@ -7,6 +7,8 @@ from comfy_execution.utils import get_executing_context
 
 NOTES = "magicmix_notes"
 """The entry of a run's transformer_options that holds its Notes."""
+EVENT = "magicmix.note"
+"""What the pack's part of the page listens to."""
 
 
 def tell(node, text: str, mistaken: bool = False) -> None:
@@ -41,3 +43,4 @@ def _show(node_id: str | None, text: str) -> None:
     instance = getattr(server.PromptServer, "instance", None)
     if instance is not None and node_id is not None:
         instance.send_progress_text(text, node_id)
+        instance.send_sync(EVENT, {"node": node_id, "text": text})  # pages that take such text off when a run ends show this instead

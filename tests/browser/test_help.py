@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from comfy_page import PANEL
 from playwright.sync_api import expect
 
 IDS = sorted(page.stem for page in (Path(__file__).parent.parent.parent / "web" / "docs").glob("*.md"))
@@ -38,8 +39,9 @@ def test_a_tooltip_shows_when_the_mouse_rests_on_a_widget(either_page, object_in
         x, y = either_page.widget_place(sampler, "k_max")
         either_page.page.mouse.move(x - 1, y)
         either_page.page.mouse.move(x, y)
-    shown = either_page.page.locator(".node-tooltip, .p-tooltip")
-    expect(shown).to_have_text(inputs_of(object_info["MagicMixKSampler"])["k_max"]["tooltip"])
+    tooltip = inputs_of(object_info["MagicMixKSampler"])["k_max"]["tooltip"]
+    shown = either_page.page.locator(".node-tooltip, .p-tooltip").filter(has_text=tooltip)
+    expect(shown.or_(either_page.page.get_by_role("tooltip", name=tooltip)).first).to_be_visible()
     keep(either_page)
 
 
@@ -58,5 +60,8 @@ def test_the_help_page_opens_and_names_every_input(page, object_info, keep, node
     named = set(shown.locator("code").all_inner_texts())
     assert set(inputs_of(object_info[node_id])) <= named
     keep(page)
-    page.page.keyboard.press("n")  # it takes the node library's place
+    if page.page.locator(PANEL).count():
+        page.dismiss()
+    else:
+        page.page.keyboard.press("n")  # it takes the node library's place
     expect(shown).to_have_count(0)

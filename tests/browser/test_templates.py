@@ -23,7 +23,9 @@ def template_page(browser, url):
 def test_every_graph_is_shown_with_its_picture(template_page, keep):
     cards = template_page.page.get_by_test_id(re.compile("^template-workflow-"))
     expect(cards.first).to_have_attribute("data-testid", re.compile("|".join(NAMES)))
-    cards.last.scroll_into_view_if_needed()  # the rest comes when the end is in view
+    while (shown := cards.count()) < len(NAMES):  # more comes when the end is in view
+        cards.last.scroll_into_view_if_needed()
+        expect(cards).not_to_have_count(shown)
     expect(cards).to_have_count(len(NAMES))
     assert {card.get_attribute("data-testid").removeprefix("template-workflow-") for card in cards.all()} == NAMES
     for card in cards.all():
