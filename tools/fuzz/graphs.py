@@ -10,6 +10,8 @@ DEMO = "MagicMixDemoCheckpoint"
 THINGS = ["dog", "lion", "tiger", "castle", "donut", "mushroom", "owl", "pizza", "rocket", "crown"]
 SIDES = (32, 48, 64)
 """Pixels: latents of 4 to 8 places along a side."""
+UNMADE = ("CLIP_VISION",)
+"""Kinds that nothing here makes: optional inputs of them stay empty."""
 
 
 class GraphBuilder:
@@ -33,7 +35,7 @@ class GraphBuilder:
             for name, (kind, *options) in listed.get(group, {}).items():
                 if name in given:
                     inputs[name] = given[name]
-                elif group == "required" or self.random.random() < 0.5:
+                elif group == "required" or (kind not in UNMADE and self.random.random() < 0.5):
                     inputs[name] = self._value(name, kind, options[0] if options else {})
         if {"k_max", "k_min"} <= inputs.keys():
             inputs["k_min"], inputs["k_max"] = sorted((inputs["k_min"], inputs["k_max"]))
@@ -221,7 +223,9 @@ def word_nus(builder: GraphBuilder) -> None:
 def balanced(builder: GraphBuilder) -> None:
     given = {"positive": builder.encoded(builder.target_text), "negative": builder.encoded("")}
     layout = builder.layout(("Noise",), latent=[builder.add("EmptyLatentImage", **builder.size | {"batch_size": 1}), 0])
-    _shown(builder, [builder.add("MagicMixBalance", layout=layout, **given), 2])
+    balance = builder.add("MagicMixBalance", layout=layout, **given)
+    builder.nodes[balance]["inputs"].pop("clip", None)  # which goes with a CLIP vision model
+    _shown(builder, [balance, 2])
 
 
 def layouts(builder: GraphBuilder) -> None:
