@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -98,6 +99,38 @@ def run_in_its_place(answer: Any, run: Callable[..., tuple]) -> tuple:
     for node_id, node in answer.expand.items():
         done[node_id] = run(node["class_type"], **{name: value_of(value) for name, value in node["inputs"].items()})
     return tuple(map(value_of, answer.result))
+
+
+class GraphExecutor:
+    """The host's executor of whole graphs, without a server; what it has run it keeps as the host does."""
+
+    client_id = last_node_id = None
+
+    def __init__(self):
+        import execution
+
+        kind = execution.CacheType.CLASSIC
+        self._executor = execution.PromptExecutor(self, cache_type=kind, cache_args={"lru": 0, "ram": 0})
+
+    def send_sync(self, *arguments) -> None:
+        """The executor's messages; nobody is there to hear them."""
+
+    def forget(self) -> None:
+        """Lets go of what it has kept, models among it."""
+        self._executor.reset()
+
+    def run(self, graph: dict[str, dict]) -> dict[str, dict]:
+        """What the output nodes of a graph in API form show, by their ids. Raises RuntimeError for a graph that is refused or goes wrong."""
+        import execution
+
+        prompt_id = str(uuid.uuid4())
+        valid, error, outputs, problems = _finished(execution.validate_prompt(prompt_id, graph, None))
+        if not valid:
+            raise RuntimeError(f"{error} {problems}")
+        _finished(self._executor.execute_async(graph, prompt_id, execute_outputs=outputs))
+        if not self._executor.success:
+            raise RuntimeError(self._executor.status_messages[-1][1]["exception_message"])
+        return self._executor.history_result["outputs"]
 
 
 def random_model(family: type, unet_config: dict, outside: dict | None = None):

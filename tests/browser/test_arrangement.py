@@ -1,13 +1,11 @@
 """Graphs as they open: large enough to read, the parts under their titles, notes as large as their text, nothing over each other after a run."""
 
 import json
-from pathlib import Path
 
 import httpx
 import pytest
+from shipped_graphs import ALL, DEMO, WORKFLOWS
 
-WORKFLOWS = Path(__file__).parent.parent.parent / "workflows"
-NAMES = sorted(file.stem for file in WORKFLOWS.glob("*.json") if not file.stem.endswith(("_sd15", "_sd35")))
 WINDOW = {"width": 1440, "height": 900}
 READABLE = 0.62
 EXAMPLE = {"filename": "example.png", "subfolder": "", "type": "input"}
@@ -37,7 +35,7 @@ def picture_of(url):
     return upload
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", DEMO)
 def test_nodes_2_shows_pictures_without_laying_nodes_over_each_other(nodes_2, workflow, picture_of, name):
     """tests/browser/test_runs.py holds the classic renderer to it, where all graphs run."""
     nodes_2.dismiss()
@@ -47,7 +45,7 @@ def test_nodes_2_shows_pictures_without_laying_nodes_over_each_other(nodes_2, wo
     assert nodes_2.overlaps() == [] and nodes_2.strangers() == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_parts_have_titles_and_the_view_is_readable(name):
     graph = json.loads((WORKFLOWS / f"{name}.json").read_text())
     titles = [group["title"] for group in graph["groups"]]

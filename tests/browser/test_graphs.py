@@ -1,22 +1,24 @@
 """Every graph that comes with the pack opens in the page without a word and says there what it says over the API."""
 
-from pathlib import Path
-
 import pytest
 from comfy_page import ComfyPage
 from comfy_server import comfy_server
+from shipped_graphs import ALL, STOCK
 
-STOCK = {"_sd15": "v1-5-pruned-emaonly-fp16.safetensors", "_sd35": "sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors"}
-"""The checkpoint that graphs with this ending load, which is not here."""
-NAMES = sorted(file.stem for file in (Path(__file__).parent.parent.parent / "workflows").glob("*.json"))
+FOLDERS = {"ckpt_name": "checkpoints", "unet_name": "diffusion_models", "vae_name": "vae"}
+FOLDERS |= dict.fromkeys(("clip_name", "clip_name1", "clip_name2"), "text_encoders")
+"""Where files go, by the inputs that name them."""
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ALL)
 def test_a_graph_opens_without_complaint_and_is_the_one_for_the_api(either_page, workflow, api_form, name):
     either_page.load(workflow(name))
     complaints = either_page.complaints()
-    if name[-5:] in STOCK:  # its user is told of the checkpoint, and where it goes
-        complaints = [said for said in complaints if not (STOCK[name[-5:]] in said and "checkpoints" in said)]
+    if name in STOCK:  # its user is told of the files, and where they go
+        said = complaints.pop(0) if complaints else ""
+        inputs = [node["inputs"] for node in api_form(name).values()]
+        files = {key: value for each in inputs for key, value in each.items() if str(value).endswith(".safetensors")}
+        assert files and all(file in said and FOLDERS[key] in said for key, file in files.items())
     assert complaints == []
     assert either_page.unknown_nodes() == []
     assert [error for error in either_page.errors if "fetching file size" not in error] == []  # of the checkpoint, from the internet

@@ -1,12 +1,9 @@
 """Runs started with the page's own button, and what the nodes show afterwards."""
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import expect
+from shipped_graphs import DEMO
 
-FILES = (Path(__file__).parent.parent.parent / "workflows").glob("*.json")
-DEMO = sorted(file.stem for file in FILES if not file.stem.endswith(("_sd15", "_sd35")))
 FEW = 3  # steps instead of 50: the server's tests draw pictures, these look at what the page makes of them
 
 

@@ -1,4 +1,4 @@
-"""What graphs are built from, in both flavours: for the demo checkpoint and for a Stable Diffusion 1.5 one; and for one of 3.5."""
+"""What graphs are built from, in every flavour: for the demo checkpoint, for a Stable Diffusion 1.5 one, and for those of other families."""
 
 import textwrap
 from collections.abc import Callable
@@ -8,11 +8,12 @@ Link = list
 LAYOUT, CONTENT, MIX = "Layout", "Content", "Mix"
 PARTS = {
     "MagicMixDemoCheckpoint": None,
-    "CheckpointLoaderSimple": None,
-    **dict.fromkeys(("LoadImage", "ImageScale", "VAEEncode", "EmptyLatentImage"), LAYOUT),
+    **dict.fromkeys(("CheckpointLoaderSimple", "UNETLoader", "CLIPLoader", "DualCLIPLoader", "VAELoader"), None),
+    **dict.fromkeys(("ModelSamplingSD3", "ModelSamplingAuraFlow", "ModelSamplingFlux"), None),
+    **dict.fromkeys(("LoadImage", "ImageScale", "VAEEncode", "EmptyLatentImage", "EmptySD3LatentImage"), LAYOUT),
     **dict.fromkeys(("MagicMixLayoutNoise", "MagicMixLayoutFromPrompt", "MagicMixLayoutInversion"), LAYOUT),
     **dict.fromkeys(("MagicMixLayoutBlend", "MagicMixLayoutTransform"), LAYOUT),
-    **dict.fromkeys(("CLIPTextEncode", "ConditioningAverage", "PromptTokens", "PreviewAny"), CONTENT),
+    **dict.fromkeys(("CLIPTextEncode", "FluxGuidance", "ConditioningAverage", "PromptTokens", "PreviewAny"), CONTENT),
     **dict.fromkeys(("CrossAttnReweight", "CrossAttnRecord", "PromptToPrompt", "PlugAndPlayFeatures", "MagicMixNuWords"), CONTENT),
 }
 """The part of a graph that a kind of node belongs to; the mix for others."""
@@ -37,27 +38,41 @@ class Graph:
         return lambda output=0: [node_id, output]
 
 
+SAMPLING = {"seed": 1, "steps": 50, "sampler_name": "euler", "scheduler": "ddim_uniform"}
+
+
 @dataclass(frozen=True)
 class Flavour:
-    """What differs between the two: the checkpoint, the size, and the settings that suit it."""
+    """What differs between them: the files, the size, and the settings that suit it.
+
+    `loaders` is one node that loads all, or one each for model, clip and vae; `shift` the node that sets the model's noise schedule,
+    `empty` the one that makes an empty latent; `guidance` is for models that take it as a number beside the prompt;
+    `nu` is for as many mixed steps as `sampling` has: the more there are, the more each one pulls to the layout.
+    """
 
     suffix: str
-    checkpoint: dict
+    loaders: tuple[dict, ...]
     side: int
     cfg: float
     k_max: float
     k_min: float
     remark: str = ""
+    sampling: dict = field(default_factory=lambda: SAMPLING)
+    shift: dict | None = None
+    guidance: float | None = None
+    nu: float = 0.7
+    empty: str = "EmptyLatentImage"
 
     def load(self, graph: Graph) -> tuple[Link, Link, Link]:
         graph.note = f"{textwrap.dedent(graph.note).strip()}{self.remark}"
-        node = graph.add(**self.checkpoint)
-        return node(0), node(1), node(2)
+        nodes = [graph.add(**loader) for loader in self.loaders]
+        model, clip, vae = (nodes[0](output) for output in range(3)) if len(nodes) == 1 else (node() for node in nodes)
+        return graph.add(**self.shift, model=model)() if self.shift else model, clip, vae
 
     @property
     def draws_without_one(self) -> bool:
         """Whether the node that does all takes this checkpoint where it is given none."""
-        return self.checkpoint["class_type"] == "MagicMixDemoCheckpoint"
+        return self.loaders[0]["class_type"] == "MagicMixDemoCheckpoint"
 
     def pick(self, demo: str | float, stock: str | float) -> str | float:
         """A prompt the checkpoint knows, or a nu that suits it: the demo model holds on to a layout more than a large one."""
@@ -67,34 +82,33 @@ class Flavour:
         return {"nu": nu, "k_max": self.k_max, "k_min": self.k_min, "nu_schedule": "constant", "restore_variance": False} | changes
 
 
-DEMO = Flavour("", {"class_type": "MagicMixDemoCheckpoint"}, side=128, cfg=4.0, k_max=0.85, k_min=0.35)
+DEMO = Flavour("", ({"class_type": "MagicMixDemoCheckpoint"},), side=128, cfg=4.0, k_max=0.85, k_min=0.35)
 SD15 = Flavour(
     "_sd15",
-    {"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},
+    ({"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},),
     side=512,
     cfg=7.5,
     k_max=0.6,
     k_min=0.3,
     remark="\n\nAny Stable Diffusion 1.5 checkpoint will do: choose one of yours in *Load Checkpoint*.",
 )
-SD35 = Flavour(
-    "_sd35",
-    {"class_type": "CheckpointLoaderSimple", "ckpt_name": "sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors"},
-    side=1024,
-    cfg=3.5,
-    k_max=0.66,
-    k_min=0.0,
-    remark="\n\nA Stable Diffusion 3.5 checkpoint with its text encoders inside: choose one of yours in *Load Checkpoint*.",
-)
-SAMPLING = {"seed": 1, "steps": 50, "sampler_name": "euler", "scheduler": "ddim_uniform"}
 
 
 def encode(graph: Graph, clip: Link, text: str, title: str) -> Link:
     return graph.add("CLIPTextEncode", title, LAYOUT if title == "Layout prompt" else CONTENT, text=text, clip=clip)()
 
 
-def prompts(graph: Graph, clip: Link, content: str) -> tuple[Link, Link]:
-    return encode(graph, clip, content, "Content prompt"), encode(graph, clip, "", "Negative prompt")
+def guided(graph: Graph, flavour: Flavour, positive: Link, part: str = CONTENT) -> Link:
+    """A prompt with the guidance that a model takes beside it; the prompt itself for other models."""
+    return graph.add("FluxGuidance", part=part, conditioning=positive, guidance=flavour.guidance)() if flavour.guidance else positive
+
+
+def content_prompt(graph: Graph, flavour: Flavour, clip: Link, text: str) -> Link:
+    return guided(graph, flavour, encode(graph, clip, text, "Content prompt"))
+
+
+def prompts(graph: Graph, flavour: Flavour, clip: Link, content: str) -> tuple[Link, Link]:
+    return content_prompt(graph, flavour, clip, content), encode(graph, clip, "", "Negative prompt")
 
 
 def image_latent(graph: Graph, flavour: Flavour, vae: Link, heading: str = "Layout image") -> Link:
@@ -105,7 +119,7 @@ def image_latent(graph: Graph, flavour: Flavour, vae: Link, heading: str = "Layo
 
 
 def empty_latent(graph: Graph, flavour: Flavour, part: str = LAYOUT) -> Link:
-    return graph.add("EmptyLatentImage", part=part, width=flavour.side, height=flavour.side, batch_size=1)()
+    return graph.add(flavour.empty, part=part, width=flavour.side, height=flavour.side, batch_size=1)()
 
 
 def image_layout(graph: Graph, flavour: Flavour, vae: Link) -> Link:
@@ -113,16 +127,14 @@ def image_layout(graph: Graph, flavour: Flavour, vae: Link) -> Link:
 
 
 def prompt_layout(graph: Graph, flavour: Flavour, model: Link, clip: Link, negative: Link, text: str) -> Callable[[int], Link]:
-    positive = encode(graph, clip, text, "Layout prompt")
-    latent = empty_latent(graph, flavour)
-    return graph.add(
-        "MagicMixLayoutFromPrompt", model=model, positive=positive, negative=negative, latent=latent, cfg=flavour.cfg, **SAMPLING
-    )
+    positive = guided(graph, flavour, encode(graph, clip, text, "Layout prompt"), LAYOUT)
+    inputs = {"model": model, "positive": positive, "negative": negative, "latent": empty_latent(graph, flavour), "cfg": flavour.cfg}
+    return graph.add("MagicMixLayoutFromPrompt", **inputs, **flavour.sampling)
 
 
 def mixed(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link, layout: Link, **window) -> Link:
     inputs = {"model": model, "positive": positive, "negative": negative, "layout": layout, "cfg": flavour.cfg}
-    return graph.add("MagicMixKSampler", **inputs | window, **SAMPLING)()
+    return graph.add("MagicMixKSampler", **inputs | window, **flavour.sampling)()
 
 
 def shown(graph: Graph, vae: Link, latent: Link) -> None:

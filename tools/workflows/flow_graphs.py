@@ -20,7 +20,7 @@ def flow_edit(flavour: Flavour) -> Graph:
     }
     graph.parts[prompts["source"][0]] = LAYOUT
     settings = {"seed": 1, "steps": 50, "source_cfg": 3.5, "target_cfg": 13.5, "scheduler": "simple"}
-    window = {"k_max": flavour.k_max, "k_min": flavour.k_min}
+    window = {"k_max": 0.66, "k_min": 0.0}
     save(graph, vae, graph.add("MagicMixFlowEdit", model=model, latent=latent, **prompts, **settings, **window)())
     return graph
 

@@ -14,7 +14,7 @@ def layout_collage(flavour: Flavour) -> Graph:
         Move them with `right` and `down`; paint another mask in the mask editor. Without a mask, `share` blends both everywhere.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, clip, flavour.pick("a butterfly", "a photo of two cats on a sofa"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a butterfly", "a photo of two cats on a sofa"))
     whole = [
         prompt_layout(graph, flavour, model, clip, negative, text)(0)
         for text in flavour.pick(("a watermelon", "a pizza"), ("a photo of a teapot", "a photo of a loaf of bread"))

@@ -1,12 +1,13 @@
 """`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail; the help pages' pictures; blueprints.
 
 Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
-demo flavour, which the other flavour shares; those of graphs without one are the figures' (`make figures`). `--keep-pictures` leaves those as they are, where only texts or places have changed.
+demo flavour, which all others share; those of graphs without one are the figures' (`make figures`). `--keep-pictures` leaves those as they are, where only texts or places have changed.
 """
 
 import argparse
 import io
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,10 +15,11 @@ sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).res
 
 from blueprint_form import blueprint_form
 from blueprints import BLUEPRINTS
-from building import DEMO, SD15, SD35, Graph
+from building import DEMO, SD15, Graph
 from comfy_client import ComfyClient
 from comfy_server import PACK, comfy_server
 from door_graphs import DOOR_GRAPHS
+from families import FAMILY_GRAPHS, SD35
 from flow_graphs import FLOW_GRAPHS
 from layout_graphs import LAYOUT_GRAPHS
 from mask_graphs import MASK_GRAPHS
@@ -77,17 +79,21 @@ def main() -> None:
             form = blueprint_form(name, blueprint(), schemas)
             (SUBGRAPHS / f"{name}.json").write_text(json.dumps(form, indent=1) + "\n")
         for make in (each for each in GRAPHS if not arguments.names or each.__name__ in arguments.names):
-            demo, stock = make(DEMO), make(SD15)
-            files = [WORKFLOWS / f"{make.__name__}{suffix}.jpg" for suffix in (DEMO.suffix, SD15.suffix)]
+            made = {flavour.suffix: make(flavour) for flavour in (DEMO, SD15, *(family for each, family in FAMILY_GRAPHS if each is make))}
+            demo = made[DEMO.suffix]
+            files = [WORKFLOWS / f"{make.__name__}{suffix}.jpg" for suffix in made]
             picture = None if arguments.keep_pictures and files[0].is_file() else thumbnail(client, demo.nodes)
             if any(f"(pictures/{make.__name__}.jpg)" in page.read_text() for page in HELP.glob("*.md")):
                 files.append(HELP / "pictures" / f"{make.__name__}.jpg")
-            for file in files if picture else []:
-                picture.save(file, quality=90)
+            for file in files:
+                if picture:
+                    picture.save(file, quality=90)
+                elif not file.is_file():  # a new flavour
+                    shutil.copy(files[0], file)
             sheet = picture or Image.open(files[0])
             aspect = sheet.height / sheet.width if is_sheet(demo.nodes) else 1.0
-            write(make.__name__, demo, schemas, aspect)
-            write(make.__name__ + SD15.suffix, stock, schemas, aspect)
+            for suffix, graph in made.items():
+                write(make.__name__ + suffix, graph, schemas, aspect)
         for make in (each for each in FLOW_GRAPHS if not arguments.names or each.__name__ in arguments.names):
             write(make.__name__ + SD35.suffix, make(SD35), schemas, 1.0)
 

@@ -39,7 +39,7 @@ def mask_nu_map(flavour: Flavour) -> Graph:
         `threshold` makes the mask smaller, `soft_edge` blurs it.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, clip, flavour.pick("a birthday cake", "a photo of a fox on a sofa"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a birthday cake", "a photo of a fox on a sofa"))
     there = drawn(graph, flavour, model, clip, vae, negative, {"text": "a cup of coffee", "word": "coffee", "threshold": 0.4})
     save(graph, vae, mixed(graph, flavour, model, content, negative, there.layout, nu_map=there.mask, **flavour.window(0.5)))
     return graph
@@ -52,7 +52,7 @@ def mask_inpaint(flavour: Flavour) -> Graph:
         Lower `denoise` keeps more of what was there.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, clip, flavour.pick("a panda", "a photo of a fox on a sofa"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a panda", "a photo of a fox on a sofa"))
     there = drawn(graph, flavour, model, clip, vae, negative, {"text": "a rabbit", "word": "rabbit", "threshold": 0.1})
     latent = graph.add("SetLatentNoiseMask", samples=there.latent, mask=there.mask)()
     inputs = {"model": model, "positive": content, "negative": negative, "latent_image": latent, "cfg": flavour.cfg, "denoise": 0.8}
@@ -66,7 +66,7 @@ def mask_conditioning(flavour: Flavour) -> Graph:
         the rest.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, clip, flavour.pick("a panda", "a photo of a fox on a sofa"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a panda", "a photo of a fox on a sofa"))
     there = drawn(graph, flavour, model, clip, vae, negative, {"text": "a rabbit", "word": "rabbit", "threshold": 0.1})
     limits = {"conditioning": content, "mask": there.mask, "strength": 1.0, "set_cond_area": "default"}
     inside = graph.add("ConditioningSetMask", part=CONTENT, **limits)()

@@ -7,6 +7,7 @@ from building import (
     Flavour,
     Graph,
     Link,
+    content_prompt,
     encode,
     image_latent,
     image_layout,
@@ -40,8 +41,8 @@ def image_text(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, "a fox")
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.92, 0.7))))
+    content, negative = prompts(graph, flavour, clip, "a fox")
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.92, flavour.nu))))
     return graph
 
 
@@ -53,11 +54,16 @@ def image_text_custom_sampler(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     latent = image_latent(graph, flavour, vae)
     layout = graph.add("MagicMixLayoutNoise", latent=latent, seed=1, noise="shared")()
-    content, negative = prompts(graph, clip, "a fox")
+    if flavour.cfg == 1:
+        ends, guide = {"conditioning": content_prompt(graph, flavour, clip, "a fox")}, "BasicGuider"
+    else:
+        content, negative = prompts(graph, flavour, clip, "a fox")
+        ends, guide = {"positive": content, "negative": negative, "cfg": flavour.cfg}, "CFGGuider"
     base = graph.add("KSamplerSelect", sampler_name="dpmpp_2m")()
-    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(flavour.pick(0.92, 0.7)))()
-    guider = graph.add("CFGGuider", model=model, positive=content, negative=negative, cfg=flavour.cfg)()
-    sigmas = graph.add("BasicScheduler", model=model, scheduler="ddim_uniform", steps=50, denoise=1.0)()
+    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(flavour.pick(0.92, flavour.nu)))()
+    guider = graph.add(guide, model=model, **ends)()
+    schedule = {name: flavour.sampling[name] for name in ("scheduler", "steps")}
+    sigmas = graph.add("BasicScheduler", model=model, **schedule, denoise=1.0)()
     noise = graph.add("RandomNoise", noise_seed=1)()
     inputs = {"noise": noise, "guider": guider, "sampler": sampler, "sigmas": sigmas, "latent_image": latent}
     save(graph, vae, graph.add("SamplerCustomAdvanced", **inputs)())
@@ -76,7 +82,7 @@ def text_text(flavour: Flavour) -> Graph:
 
 def text_mix(graph: Graph, flavour: Flavour, layout_text: str, content_text: str, nu: float) -> Graph:
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, clip, content_text)
+    content, negative = prompts(graph, flavour, clip, content_text)
     layout = prompt_layout(graph, flavour, model, clip, negative, layout_text)
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(flavour.pick(0.9, nu))))
     shown(graph, vae, layout(1))
@@ -109,7 +115,7 @@ def style_transfer(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, flavour.pick("a watermelon", "a photo of watermelon"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a watermelon", "a photo of watermelon"))
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.9, 0.5), k_min=0.2)))
     return graph
 
@@ -122,7 +128,7 @@ def nu_map(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, "a fox")
+    content, negative = prompts(graph, flavour, clip, "a fox")
     low = graph.add("SolidMask", "Left: little content", value=0.5, width=64, height=64)()
     high = graph.add("SolidMask", "Right: much more", value=0.46, width=32, height=64)()
     mask = graph.add("MaskComposite", destination=low, source=high, x=32, y=0, operation="add")()
@@ -138,7 +144,7 @@ def balance(flavour: Flavour) -> Graph:
         The sheet shows all tries. Take the `nu` that it gives to other nodes.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, clip, flavour.pick("a frog", "a photo of a coffee machine"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a frog", "a photo of a coffee machine"))
     layout = prompt_layout(graph, flavour, model, clip, negative, flavour.pick("a donut", "a photo of a corgi"))
     inputs = {"model": model, "positive": content, "negative": negative, "layout": layout(0), "vae": vae, "cfg": flavour.cfg}
     window = {"target": 0.5, "tries": 6, "k_max": flavour.k_max, "k_min": flavour.k_min}
@@ -156,7 +162,7 @@ def nu_curve(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, "a fox")
+    content, negative = prompts(graph, flavour, clip, "a fox")
     curve = flavour.pick("0.85:0.8, 0.6:0.9, 0.35:1", "0.6:0.4, 0.45:0.7, 0.3:0.95")
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_curve=curve, **flavour.window(0.5)))
     return graph
@@ -171,7 +177,7 @@ def nu_words(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     text = flavour.pick("a fox in noto style", "a photo of a fox in the snow")
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, text)
+    content, negative = prompts(graph, flavour, clip, text)
     words = flavour.pick("fox:0.97", "fox:0.85, snow:0.3")
     model = graph.add("MagicMixNuWords", model=model, clip=clip, text=text, nu_words=words)()
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.6, 0.5))))
@@ -187,7 +193,7 @@ def inversion_layout(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     latent = image_latent(graph, flavour, vae)
-    content, negative = prompts(graph, clip, "a fox")
+    content, negative = prompts(graph, flavour, clip, "a fox")
     described = encode(graph, clip, "", "Layout prompt")
     inputs = {"model": model, "positive": described, "latent": latent, "steps": 50, "scheduler": "ddim_uniform", "refinements": 2}
     layout = graph.add("MagicMixLayoutInversion", **inputs, k_max=flavour.k_max)(0)
@@ -200,7 +206,7 @@ def swept(note: str, flavour: Flavour, title: str, grid_inputs: dict, window: Ca
     graph = Graph(note)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, clip, "a fox")
+    content, negative = prompts(graph, flavour, clip, "a fox")
     grid = graph.add("ValueGrid", **grid_inputs)
     save_sheet(graph, vae, mixed(graph, flavour, model, content, negative, layout, **window(grid)), grid, title)
     return graph
@@ -238,7 +244,7 @@ def prompt_interpolation(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     first, second = flavour.pick("a donut", "a photo of a corgi"), flavour.pick("a frog", "a photo of a coffee machine")
-    content, negative = prompts(graph, clip, second)
+    content, negative = prompts(graph, flavour, clip, second)
     layout = prompt_layout(graph, flavour, model, clip, negative, first)
     layout_prompt = next([node_id, 0] for node_id, node in graph.nodes.items() if node["_meta"]["title"] == "Layout prompt")
     latent = next([node_id, 0] for node_id, node in graph.nodes.items() if node["class_type"] == "EmptyLatentImage")

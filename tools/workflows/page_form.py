@@ -7,11 +7,57 @@ from arranging import TITLE, arrange, node_size
 from building import Graph
 
 WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
+QWEN_IMAGE_FILES = "https://huggingface.co/Comfy-Org/Qwen-Image_ComfyUI/resolve/main/split_files"
+Z_IMAGE_FILES = "https://huggingface.co/Comfy-Org/z_image_turbo/resolve/main/split_files"
 MODELS = {
     "v1-5-pruned-emaonly-fp16.safetensors": {
         "url": "https://huggingface.co/Comfy-Org/stable-diffusion-v1-5-archive/resolve/main/v1-5-pruned-emaonly-fp16.safetensors",
         "directory": "checkpoints",
-    }
+    },
+    "sd_xl_base_1.0.safetensors": {
+        "url": "https://huggingface.co/stabilityai/stable-diffusion-xl-base-1.0/resolve/main/sd_xl_base_1.0.safetensors",
+        "directory": "checkpoints",
+    },
+    "sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors": {
+        "url": "https://huggingface.co/Comfy-Org/stable-diffusion-3.5-fp8/resolve/main/sd3.5_medium_incl_clips_t5xxlfp8scaled.safetensors",
+        "directory": "checkpoints",
+    },
+    "flux1-dev.safetensors": {
+        "url": "https://huggingface.co/Comfy-Org/flux1-dev/resolve/main/flux1-dev.safetensors",
+        "directory": "diffusion_models",
+    },
+    "clip_l.safetensors": {
+        "url": "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/clip_l.safetensors",
+        "directory": "text_encoders",
+    },
+    "t5xxl_fp16.safetensors": {
+        "url": "https://huggingface.co/comfyanonymous/flux_text_encoders/resolve/main/t5xxl_fp16.safetensors",
+        "directory": "text_encoders",
+    },
+    "ae.safetensors": {
+        "url": "https://huggingface.co/Comfy-Org/Lumina_Image_2.0_Repackaged/resolve/main/split_files/vae/ae.safetensors",
+        "directory": "vae",
+    },
+    "qwen_image_fp8_e4m3fn.safetensors": {
+        "url": f"{QWEN_IMAGE_FILES}/diffusion_models/qwen_image_fp8_e4m3fn.safetensors",
+        "directory": "diffusion_models",
+    },
+    "qwen_2.5_vl_7b_fp8_scaled.safetensors": {
+        "url": f"{QWEN_IMAGE_FILES}/text_encoders/qwen_2.5_vl_7b_fp8_scaled.safetensors",
+        "directory": "text_encoders",
+    },
+    "qwen_image_vae.safetensors": {
+        "url": f"{QWEN_IMAGE_FILES}/vae/qwen_image_vae.safetensors",
+        "directory": "vae",
+    },
+    "z_image_turbo_bf16.safetensors": {
+        "url": f"{Z_IMAGE_FILES}/diffusion_models/z_image_turbo_bf16.safetensors",
+        "directory": "diffusion_models",
+    },
+    "qwen_3_4b.safetensors": {
+        "url": f"{Z_IMAGE_FILES}/text_encoders/qwen_3_4b.safetensors",
+        "directory": "text_encoders",
+    },
 }
 """Where the page finds models that a graph names and its user may not have."""
 

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 
-from building import MIX, SAMPLING, Flavour, Graph, Link, empty_latent, encode, mixed, prompt_layout, save, save_sheet, shown
+from building import MIX, Flavour, Graph, Link, empty_latent, encode, guided, mixed, prompt_layout, save, save_sheet, shown
 
 SWEEP = {"y_values": "", "x_name": "s", "y_name": ""}
 
 
 def plain(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link) -> Link:
     inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": empty_latent(graph, flavour, MIX)}
-    return graph.add("KSampler", **inputs, cfg=flavour.cfg, denoise=1.0, **SAMPLING)()
+    return graph.add("KSampler", **inputs, cfg=flavour.cfg, denoise=1.0, **flavour.sampling)()
 
 
 def reweighted(graph: Graph, model: Link, clip: Link, text: str, words: str, scale: float | Link) -> Callable[[int], Link]:
@@ -69,7 +69,7 @@ def heat_maps(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     text = flavour.pick("a birthday cake in noto style", "a photo of a corgi and a coffee machine")
     negative = encode(graph, clip, "", "Negative prompt")
-    positive = encode(graph, clip, text, "Prompt")
+    positive = guided(graph, flavour, encode(graph, clip, text, "Prompt"))
     words = flavour.pick("birthday, cake, noto", "corgi, coffee machine, photo")
     recorder = graph.add("CrossAttnRecord", model=model, clip=clip, text=text, words=words, resolution="16")
     latent = plain(graph, flavour, recorder(0), positive, negative)
@@ -92,7 +92,7 @@ def edited(flavour: Flavour, note: str, source: str, target: str, k_min: float =
     choice = {"edit": "auto", "cross_steps": 0.8, "self_steps": 0.4, "words": "", "local_blend": "", "word_steps": ""} | settings
     node = graph.add("PromptToPrompt", **inputs, **choice)
     window = flavour.window(1.0, k_max=1.0, k_min=k_min)
-    save(graph, vae, mixed(graph, flavour, node(0), node(1), negative, layout(0), **window))
+    save(graph, vae, mixed(graph, flavour, node(0), guided(graph, flavour, node(1)), negative, layout(0), **window))
     shown(graph, vae, layout(1))
     return graph
 
