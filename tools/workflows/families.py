@@ -13,6 +13,10 @@ from word_graphs import heat_maps, word_swap
 FLUX_VAE = {"class_type": "VAELoader", "vae_name": "ae.safetensors"}
 IN_FOLDERS = "Its files go into the folders of `models`:"
 NO_NEGATIVE = "`cfg` stays at 1: the negative prompt is not read."
+FLUX_FILES = (
+    f"For Flux dev. {IN_FOLDERS} *flux1-dev* into `diffusion_models`, *clip_l* and *t5xxl_fp16* or its fp8 form into `text_encoders`,"
+    " *ae* into `vae`."
+)
 
 
 def usual(steps: int, sampler_name: str, scheduler: str) -> dict:
@@ -72,10 +76,7 @@ FLUX = Flavour(
     cfg=1.0,
     k_max=0.6,
     k_min=0.3,
-    remark=remark(
-        f"For Flux dev. {IN_FOLDERS} *flux1-dev* into `diffusion_models`, *clip_l* and *t5xxl_fp16* or its fp8 form into `text_encoders`,",
-        f"*ae* into `vae`. {NO_NEGATIVE} Set `guidance` instead.",
-    ),
+    remark=remark(FLUX_FILES, NO_NEGATIVE, "Set `guidance` instead."),
     sampling=usual(20, "euler", "simple"),
     guidance=3.5,
     empty="EmptySD3LatentImage",
@@ -118,7 +119,9 @@ Z_IMAGE = Flavour(
     nu=0.5,
 )
 FLUX_SHIFTED = replace(
-    FLUX, shift={"class_type": "ModelSamplingFlux", "max_shift": 1.15, "base_shift": 0.5, "width": FLUX.side, "height": FLUX.side}
+    FLUX,
+    remark=remark(FLUX_FILES, "`width` and `height` of *ModelSamplingFlux* are the picture's."),
+    shift={"class_type": "ModelSamplingFlux", "max_shift": 1.15, "base_shift": 0.5, "width": FLUX.side, "height": FLUX.side},
 )
 """As those users have it who build their sampling of the core's parts."""
 FAMILY_GRAPHS = [
