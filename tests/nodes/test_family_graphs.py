@@ -2,6 +2,8 @@
 
 import gc
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import comfy.model_management
@@ -39,17 +41,33 @@ def folders(run, tmp_path_factory):
         yield base
 
 
-@pytest.fixture(scope="module", params=FILES)
-def executor(request, folders):
-    """The executor where a family's files are, and no others; they are large, so they go with it."""
-    FILES[request.param].write(folders)
-    graph_executor = GraphExecutor()
-    yield graph_executor
-    graph_executor.forget()
+@contextmanager
+def files_of(family: str, folders: Path) -> Iterator[GraphExecutor]:
+    """An executor for as long as a family's files are there."""
+    FILES[family].write(folders)
+    executor = GraphExecutor()
+    yield executor
+    executor.forget()
     for file in folders.glob("*/*.safetensors"):
         file.unlink()
     comfy.model_management.unload_all_models()
     gc.collect()
+
+
+@pytest.fixture(scope="module")
+def executor_of(folders):
+    """`executor_of(family)`: the executor where its files are, and no others: they are large."""
+    executors = {}
+    with ExitStack() as kept:
+
+        def get(family: str) -> GraphExecutor:
+            if family not in executors:
+                executors.clear()
+                kept.close()
+                executors[family] = kept.enter_context(files_of(family, folders))
+            return executors[family]
+
+        yield get
 
 
 def pictures(folders: Path, shown: dict) -> np.ndarray:
@@ -62,9 +80,9 @@ def latent(folders: Path, shown: dict) -> torch.Tensor:
     return load_file(folders / saved["type"] / saved["filename"])["latent_tensor"]
 
 
-@pytest.mark.parametrize(("executor", "name"), GRAPHS, indirect=["executor"], scope="module")
-def test_a_graph_runs_and_shows_what_it_is_for(request, executor, folders, caplog, name):
-    graph = json.loads((API / f"{name}_{request.node.callspec.params['executor']}.json").read_text())
+@pytest.mark.parametrize(("family", "name"), GRAPHS)
+def test_a_graph_runs_and_shows_what_it_is_for(executor_of, folders, caplog, family, name):
+    graph = json.loads((API / f"{name}_{family}.json").read_text())
     for node in graph.values():
         for setting, value in {"steps": STEPS[name], "width": SIDE, "height": SIDE}.items():
             if setting in node["inputs"] and node["class_type"] != "ModelSamplingFlux":
@@ -73,7 +91,7 @@ def test_a_graph_runs_and_shows_what_it_is_for(request, executor, folders, caplo
         for kind, output in (("MagicMixKSampler", 0), ("MagicMixLayoutFromPrompt", 1)):
             (node_id,) = (node_id for node_id, node in graph.items() if node["class_type"] == kind)
             graph[kind] = {"class_type": "SaveLatent", "inputs": {"samples": [node_id, output], "filename_prefix": kind}}
-    shown = executor.run(graph)
+    shown = executor_of(family).run(graph)
     assert [said for said in caplog.messages if said.startswith("MagicMix:")] == []
     by_kind = {graph[node_id]["class_type"]: outputs for node_id, outputs in shown.items()}
     drawn = pictures(folders, by_kind["SaveImage"])
