@@ -8,3 +8,4 @@ ENDINGS = ("_sd15", "_sdxl", "_sd35", "_flux", "_qwen_image", "_z_image")
 ALL = sorted(file.stem for file in WORKFLOWS.glob("*.json"))
 STOCK = [name for name in ALL if name.endswith(ENDINGS)]
 DEMO = [name for name in ALL if name not in STOCK]
+OF_THE_TRANSFORMER = [name for name in DEMO if name.endswith("_transformer") or name == "flow_edit"]

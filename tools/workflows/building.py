@@ -47,7 +47,8 @@ class Flavour:
 
     `loaders` is one node that loads all, or one each for model, clip and vae; `shift` the node that sets the model's noise schedule,
     `empty` the one that makes an empty latent; `guidance` is for models that take it as a number beside the prompt;
-    `nu` is for as many mixed steps as `sampling` has: the more there are, the more each one pulls to the layout.
+    `nu` is for as many mixed steps as `sampling` has: the more there are, the more each one pulls to the layout. `features` says whether
+    Plug-and-Play can take them from the model, `edit_steps` how long a word swap follows its source.
     """
 
     suffix: str
@@ -62,6 +63,8 @@ class Flavour:
     guidance: float | None = None
     nu: float = 0.7
     empty: str = "EmptyLatentImage"
+    features: bool = True
+    edit_steps: float = 0.8
 
     def load(self, graph: Graph) -> tuple[Link, Link, Link]:
         graph.note = f"{textwrap.dedent(graph.note).strip()}{self.remark}"
@@ -72,11 +75,16 @@ class Flavour:
     @property
     def draws_without_one(self) -> bool:
         """Whether the node that does all takes this checkpoint where it is given none."""
+        return self.is_demo and self.features
+
+    @property
+    def is_demo(self) -> bool:
+        """Whether it is for the demo checkpoint, of either network."""
         return self.loaders[0]["class_type"] == "MagicMixDemoCheckpoint"
 
     def pick(self, demo: str | float, stock: str | float) -> str | float:
         """A prompt the checkpoint knows, or a nu that suits it: the demo model holds on to a layout more than a large one."""
-        return stock if self.suffix else demo
+        return demo if self.is_demo else stock
 
     def window(self, nu: float | Link, **changes) -> dict:
         return {"nu": nu, "k_max": self.k_max, "k_min": self.k_min, "nu_schedule": "constant", "restore_variance": False} | changes

@@ -28,16 +28,25 @@ def swapped(graph: Graph, model: Link, clip: Link, layout: Link, texts: tuple[st
 
 
 def plug_and_play(flavour: Flavour) -> Graph:
-    graph = Graph("""
+    graph = Graph(
+        """
         **Another thing over the same structure.** The layout's inner features and self-attention take the place of the new picture's own; use any prompt.
 
         Lower `feature_steps`, then `attention_steps`, where the new thing needs another shape. The left picture is the layout's own.
-        """)
+        """
+        if flavour.features
+        else """
+        **Another thing over the same structure.** The layout's self-attention takes the place of the new picture's own; use any prompt. Transformers
+        have no features to take: `feature_steps` stays at 0.
+
+        Lower `attention_steps` where the new thing needs another shape. The left picture is the layout's own.
+        """
+    )
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
     layout = prompt_layout(graph, flavour, model, clip, negative, flavour.pick("a castle", "a photo of a horse on a beach"))
     content = encode(graph, clip, flavour.pick("a birthday cake", "a bronze statue of a horse"), "Content prompt")
-    model = features(graph, model, layout(0), flavour.pick(0.9, 0.5), flavour.pick(0.9, 0.8))
+    model = features(graph, model, layout(0), flavour.pick(0.9, 0.5), flavour.pick(0.9, 0.8) if flavour.features else 0.0)
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(1.0, **FROM_THE_START)))
     shown(graph, vae, layout(1))
     return graph

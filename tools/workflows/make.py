@@ -1,7 +1,8 @@
 """`make workflows`: writes every graph as people drag it in, as the HTTP API takes it, and with a thumbnail; the help pages' pictures; blueprints.
 
 Positions follow from the links, the order of widgets from what the server says of each node; thumbnails come from running the
-demo flavour, which all others share; those of graphs without one are the figures' (`make figures`). `--keep-pictures` leaves those as they are, where only texts or places have changed.
+demo flavour, which all others share; the transformer's graphs have their own, and those of graphs
+without one are the figures' (`make figures`). `--keep-pictures` leaves those as they are, where only texts or places have changed.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from mask_graphs import MASK_GRAPHS
 from mixing_graphs import MIXING_GRAPHS
 from page_form import fill_in, ui_graph
 from PIL import Image
+from transformer_graphs import TRANSFORMER_GRAPHS
 from word_graphs import WORD_GRAPHS
 
 WORKFLOWS = PACK / "workflows"
@@ -96,6 +98,15 @@ def main() -> None:
                 write(make.__name__ + suffix, graph, schemas, aspect)
         for make in (each for each in FLOW_GRAPHS if not arguments.names or each.__name__ in arguments.names):
             write(make.__name__ + SD35.suffix, make(SD35), schemas, 1.0)
+        for make, flavour in TRANSFORMER_GRAPHS:
+            name, graph = make.__name__ + flavour.suffix, make(flavour)
+            if arguments.names and name not in arguments.names:
+                continue
+            file = WORKFLOWS / f"{name}.jpg"
+            if not (arguments.keep_pictures and file.is_file()):
+                thumbnail(client, graph.nodes).save(file, quality=90)
+            sheet = Image.open(file)
+            write(name, graph, schemas, sheet.height / sheet.width if is_sheet(graph.nodes) else 1.0)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from building import MIX, Flavour, Graph, Link, empty_latent, encode, guided, mi
 SWEEP = {"y_values": "", "x_name": "s", "y_name": ""}
 
 
-def plain(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link) -> Link:
-    inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": empty_latent(graph, flavour, MIX)}
-    return graph.add("KSampler", **inputs, cfg=flavour.cfg, denoise=1.0, **flavour.sampling)()
+def plain(graph: Graph, flavour: Flavour, model: Link, positive: Link, negative: Link, part: str = MIX) -> Link:
+    inputs = {"model": model, "positive": positive, "negative": negative, "latent_image": empty_latent(graph, flavour, part)}
+    return graph.add("KSampler", part=part, **inputs, cfg=flavour.cfg, denoise=1.0, **flavour.sampling)()
 
 
 def reweighted(graph: Graph, model: Link, clip: Link, text: str, words: str, scale: float | Link) -> Callable[[int], Link]:
@@ -23,7 +23,7 @@ def reweight_sheet(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
     text, word = flavour.pick("a cup of coffee", "a photo of a fluffy cat"), flavour.pick("coffee", "fluffy")
-    grid = graph.add("ValueGrid", x_values="-2:2:9", **SWEEP)
+    grid = graph.add("ValueGrid", x_values="-2:2:9" if flavour.features else "-0.5:2:6", **SWEEP)
     node = reweighted(graph, model, clip, text, word, grid(0))
     save_sheet(graph, vae, plain(graph, flavour, node(0), node(1), negative), grid, f"{text}: {word} times s")
     return graph
@@ -38,7 +38,7 @@ def concept_removal(flavour: Flavour) -> Graph:
     negative = encode(graph, clip, "", "Negative prompt")
     text, word = flavour.pick("a turtle", "a photo of a corgi"), flavour.pick("turtle", "corgi")
     layout = prompt_layout(graph, flavour, model, clip, negative, text)
-    grid = graph.add("ValueGrid", x_values="2, 1, 0, -0.5, -1, -2", **SWEEP)
+    grid = graph.add("ValueGrid", x_values="2, 1, 0, -0.5, -1, -2" if flavour.features else "2, 1, 0, -0.25, -0.5, -0.75", **SWEEP)
     node = reweighted(graph, model, clip, text, word, grid(0))
     mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.9, 0.7)))
     save_sheet(graph, vae, mix, grid, f"the layout of {text}, {word} times s")
@@ -104,7 +104,7 @@ def word_swap(flavour: Flavour) -> Graph:
         Lower `self_steps`, then `cross_steps`, where the new thing needs another shape. The left picture is the layout's own.
         """
     texts = flavour.pick("a dog", "a photo of a cat riding a bicycle"), flavour.pick("a cat", "a photo of a dog riding a bicycle")
-    return edited(flavour, note, *texts)
+    return edited(flavour, note, *texts, cross_steps=flavour.edit_steps, self_steps=flavour.edit_steps / 2)
 
 
 def refinement(flavour: Flavour) -> Graph:
