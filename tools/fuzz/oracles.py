@@ -18,7 +18,8 @@ def complaint(ending: Ending, pack: dict[str, list[str]], folder: Path) -> str |
     """What is wrong with how a graph ended, or None.
 
     `pack` has the input names of each of our nodes, `folder` our files. Wherever an error comes out of a node of ours, and wherever our
-    code is what raises it inside a node of the host, it must be a ValueError whose message begins with words about an input.
+    code is what raises it inside a node of the host, it must be a ValueError whose message begins with words about an input. What another
+    node has put into the model may fail in ours as it fails in the core's.
     """
     if ending.kind == "ran":
         return None
@@ -26,7 +27,8 @@ def complaint(ending: Ending, pack: dict[str, list[str]], folder: Path) -> str |
     ours = error.get("node_type") in pack
     if ending.kind == "stuck":
         return f"{error['node_type']} was still running when the patience was over" if ours else None
-    if not ours and not raised_by(error["traceback"], folder):
+    raised_in = last_file(error["traceback"])
+    if "comfy_extras" in raised_in.parts or not (ours or is_ours(raised_in, folder)):
         return None
     message = error["exception_message"].strip()
     names = pack[error["node_type"]] if ours else {name for inputs in pack.values() for name in inputs}
@@ -39,11 +41,16 @@ def complaint(ending: Ending, pack: dict[str, list[str]], folder: Path) -> str |
     return None
 
 
-def raised_by(traceback: list[str], folder: Path) -> bool:
-    """Whether the last frame, as the host prints them, that is neither a library's nor Python's own lies in `folder`."""
+def last_file(traceback: list[str]) -> Path:
+    """Where the last frame lies, as the host prints them, that is neither a library's nor Python's own; nowhere if there is none."""
     files = [Path(found[1]).resolve() for frame in traceback if (found := re.match(r'\s*File "([^"]+)"', frame))]
     files = [file for file in files if "site-packages" not in file.parts and not any(part.startswith("python3") for part in file.parts)]
-    return bool(files) and files[-1].is_relative_to(folder) and not files[-1].is_relative_to(comfyui_path().resolve())
+    return files[-1] if files else Path()
+
+
+def is_ours(file: Path, folder: Path) -> bool:
+    """Whether a file lies in our `folder`, in which the host may lie too."""
+    return file.is_relative_to(folder) and not file.is_relative_to(comfyui_path().resolve())
 
 
 def reference_graphs() -> dict[str, dict]:
