@@ -139,9 +139,6 @@ class Training:
         settings = self.settings
         rng = np.random.default_rng([settings["seed"], self.step, workers.rank])  # a resumed run draws what an unbroken one would
         torch.manual_seed(int(rng.integers(2**62)))
-        self.rate = learning_rate(self.step, self.pictures, settings)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate * group["factor"]
         share = settings["batch"] // workers.count
         chosen, clean = draw_latents(latents, share // settings["repeats"], settings["plain_share"], rng)
         clean = clean.repeat_interleave(settings["repeats"], 0).to(self.device)
@@ -149,15 +146,22 @@ class Training:
         timesteps = draw_timesteps(len(clean), rng).to(self.device)
         errors = self.errors(clean, words, timesteps)
         loss = (errors * self.weights[timesteps]).mean()
+        return loss.item(), timesteps, errors.detach(), self.descend(loss, workers)
+
+    def descend(self, loss, workers):
+        """One optimizer step down `loss`; True where one of the processes was asked to stop."""
+        self.rate = learning_rate(self.step, self.pictures, self.settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         stopping = workers.average(self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.step += 1
-        self.pictures += settings["batch"]
+        self.pictures += self.settings["batch"]
         self.average.update(self.step)
-        return loss.item(), timesteps, errors.detach(), stopping
+        return stopping
 
 
 def draw_sheet(training, decoder, names, path):

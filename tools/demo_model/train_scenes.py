@@ -1,0 +1,205 @@
+"""Trains UNet and text encoder on scenes that are composed and encoded while training; stops and goes on at any step, on CPU or GPU.
+
+It begins from the weights of a smaller model that knows the things already. Where the saved state is gone it goes on from the newest
+exported weights, with a fresh optimizer and the count of pictures that is written in them.
+"""
+
+import logging
+import time
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+import checkpoints
+import network
+from attending import Watched
+from autoencoder import SCALE, Autoencoder
+from growing import grow_autoencoder, grow_text_encoder, grow_unet
+from precision import autocast, pick_device
+from sampling import euler
+from scenes.composing import Composer, Plan, Thing
+from scenes.drawings import load_drawings
+from scenes.settings import read_scenes
+from scenes.words import THINGS, Words
+from settings import build_folder, read_concepts, read_config, read_uncounted
+from sheets import save_rows
+from starting import newest, read_parts, run_training
+from train_unet import Training, draw_timesteps
+from workers import Workers
+
+log = logging.getLogger("scenes")
+SHOWN = [
+    *(Plan((Thing(name),)) for name in ("cat", "house", "rocket", "strawberry")),
+    *(
+        Plan((Thing("car", colour),), background=ground)
+        for colour, ground in (("red", "white"), ("blue", "grass"), ("green", "plain:pink"))
+    ),
+    Plan((Thing("teddy bear"),), background="night"),
+    *(Plan((Thing(first), Thing(second)), "left") for first, second in (("cat", "car"), ("car", "cat"), ("dog", "pumpkin"))),
+    Plan((Thing("apple", "green"), Thing("heart", "blue")), "left"),
+    *(Plan((Thing(first), Thing(second)), "above", "snow") for first, second in (("rocket", "house"), ("star", "chick"))),
+    *(Plan((Thing("rabbit"), Thing(cover)), "under", "grass") for cover in ("palm tree", "umbrella")),
+    *(Plan((Thing(first), Thing(second)), "on") for first, second in (("cat", "car"), ("penguin", "gift box"))),
+    *(Plan((Thing(name), Thing("crown")), "wearing") for name in ("lion", "pig")),
+    Plan((Thing("cat"), Thing("dog"), Thing("fox")), "row", "plain:blue"),
+    Plan((Thing("fox"), Thing("cactus"), Thing("sun")), "crowd", "beach"),
+    Plan((Thing("robot"), Thing("ghost")), "left", "gradient:purple"),
+    Plan((Thing("bear"), Thing("tent")), "left", "grass"),
+]
+
+
+def prepare(smoke):
+    """(config of scenes.toml, Composer, Words) of the things that are rendered."""
+    config, view = read_scenes(smoke), read_config(smoke)["pictures"]
+    drawings = load_drawings(build_folder(), view)  # the smoke test's few drawings make no scenes
+    names = {names[0]: names for names in read_concepts(more=False).values()}
+    return config, Composer(drawings, config), Words(names, drawings.styles, read_uncounted())
+
+
+def to_pixels(scenes):
+    """Pixels [B, 3, size, size] in -1..1."""
+    return torch.from_numpy(np.stack([scene.pixels for scene in scenes])).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def coverage(scenes):
+    """Which share of each latent pixel each thing covers, [B, 3, size / 8, size / 8]; 0 for things that are not there."""
+    masks = torch.zeros(len(scenes), THINGS, *scenes[0].masks.shape[1:])
+    for number, scene in enumerate(scenes):
+        masks[number, : len(scene.masks)] = torch.from_numpy(scene.masks).float()
+    return F.avg_pool2d(masks, Autoencoder.factor)
+
+
+def grown_autoencoder(config, description, parts):
+    """The Autoencoder of scenes.toml with the weights of an exported file."""
+    model = Autoencoder(**config["autoencoder"]["model"])
+    grow_autoencoder(model, parts["first_stage_model"], description["autoencoder"])
+    return model
+
+
+def load_autoencoder(config, folder, start=None):
+    """(the trained autoencoder, how many pictures it has seen): of this folder's training, else of the exported file to start from."""
+    saved = None if start else checkpoints.load(folder / "scene_autoencoder.pt")
+    description, parts = read_parts(start or newest())
+    model, seen = grown_autoencoder(config, description, parts), description.get("autoencoder_pictures", 0)
+    if saved:
+        model.load_state_dict(saved["averaged"])
+        seen = saved["pictures"]
+    if seen < config["autoencoder"]["pictures"]:
+        log.warning("the autoencoder has seen %d of %d pictures of scenes", seen, config["autoencoder"]["pictures"])
+    return model.eval().requires_grad_(False), seen
+
+
+class SceneTraining(Training):
+    """The first model's training, on scenes: truth weighs the loss and says where words should look."""
+
+    def __init__(self, config, words, device):
+        shape = {key: value for key, value in config["unet"].items() if key != "noise"}
+        super().__init__(config | {"unet": shape}, words, device)
+        self.config = config
+        self.watched = Watched(device)
+        self.options = {"optimized_attention_override": self.watched}
+
+    def begin(self, description, parts):
+        """Fills both networks from an exported file; the count of pictures goes on where these were scenes."""
+        shape = {key: value for key, value in self.config["unet"].items() if key != "noise"}
+        width = self.config["text_encoder"]["width"]
+        torch.manual_seed(self.settings["seed"])
+        config = network.unet_config(**shape, context_width=width)
+        noise = self.config["unet"]["noise"] if config != description["unet"] else 0.0
+        grow_unet(self.unet, config, parts["model"], description["unet"], noise)
+        grow_text_encoder(self.text, parts["cond_stage_model"])
+        self.average = checkpoints.MovingAverage(self.parameters, self.settings["ema"])
+        self.pictures = description.get("trained_scenes", 0)
+
+    def draw_batch(self, composer, encoder, rng, count):
+        """(scaled latents [count, 4, h, w], token rows [count, 77], naming [count, 3, 77], coverage [count, 3, h, w]) of fresh scenes."""
+        scenes = [composer.draw(rng) for _ in range(count)]
+        captions = [self.captions.of(scene.plan, rng, self.config["shares"]) for scene in scenes]
+        rows, naming = (torch.from_numpy(np.stack(column)) for column in zip(*captions, strict=True))
+        with torch.no_grad(), autocast(self.device):
+            latents = encoder.encode(to_pixels(scenes).to(self.device)).float() * SCALE
+        return latents, *(each.to(self.device) for each in (rows, naming, coverage(scenes)))
+
+    def learn(self, composer, encoder, workers):
+        """One optimizer step on scenes drawn for it: a row of numbers for the log, and whether to stop."""
+        settings, repeats = self.settings, self.settings["repeats"]
+        rng = np.random.default_rng([settings["seed"], self.pictures, workers.rank])  # a resumed run draws what an unbroken one would
+        torch.manual_seed(int(rng.integers(2**62)))
+        share = settings["batch"] // workers.count
+        clean, rows, naming, masks = self.draw_batch(composer, encoder, rng, share // repeats)
+        clean, naming, masks = (each.repeat_interleave(repeats, 0) for each in (clean, naming, masks))
+        timesteps = draw_timesteps(len(clean), rng).to(self.device)
+        level = self.levels[timesteps].view(-1, 1, 1, 1)
+        noise = torch.randn_like(clean)
+        with autocast(self.device):
+            context = self.text(rows).repeat_interleave(repeats, 0)
+            noised = level.sqrt() * clean + (1 - level).sqrt() * noise
+            predicted = self.unet(noised, timesteps.float(), context=context, transformer_options=self.options)
+        squares = (predicted.float() - noise).square().mean(1)
+        shown = 1 + (settings["thing_weight"] - 1) * masks.amax(1)
+        errors = (squares * shown / shown.mean()).mean((1, 2))
+        looking = self.watched.loss(naming, masks)
+        stopping = self.descend((errors * self.weights[timesteps]).mean() + settings["attention_weight"] * looking, workers)
+        plain = squares.detach().mean((1, 2))
+        values = (
+            (errors.detach() * self.weights[timesteps]).mean(),
+            plain[timesteps > 300].mean(),
+            plain[timesteps > 700].mean(),
+            looking.detach(),
+        )
+        return dict(zip(("loss", "eps_above_300", "eps_above_700", "attention_outside"), map(float, values), strict=True)), stopping
+
+
+@torch.no_grad()
+def draw_sheet(training, decoder, size, path):
+    """What the averaged weights make of SHOWN, the same noises every time."""
+    noise = torch.randn(len(SHOWN), 4, size // 8, size // 8, generator=torch.Generator().manual_seed(0)).to(training.device)
+    training.average.swap()
+    rows = torch.from_numpy(np.stack([training.captions.of(plan)[0] for plan in SHOWN] + [training.captions.rows([])[0]]))
+    context = training.text(rows.to(training.device))
+    pixels = decoder.decode(euler(training.unet, context[:-1], context[-1:], noise, training.settings["sheet_steps"], guidance=3.0) / SCALE)
+    training.average.swap()
+    save_rows(path, list(pixels.split(8)))
+
+
+def train(smoke, start):
+    folder = build_folder(smoke)
+    config, composer, words = prepare(smoke)
+    settings, workers, device = config["training"], Workers(), pick_device()
+    torch.manual_seed(settings["seed"])
+    training = SceneTraining(config, words, device)
+    saved = None if start else checkpoints.load(folder / "scenes.pt")
+    if saved:
+        training.resume(saved)
+    else:
+        training.begin(*read_parts(start or newest()))
+    autoencoder = load_autoencoder(config, folder, start)[0].to(device)
+    if workers.rank == 0:
+        size = sum(parameter.numel() for parameter in training.unet.parameters()) / 1e6
+        log.info("%.2f M parameters, %d pictures seen, %s", size, training.pictures, "saved state" if saved else start or newest())
+
+    began, stopping, recent = time.perf_counter(), False, []
+    while training.pictures < settings["pictures"] and not stopping:
+        values, stopping = training.learn(composer, autoencoder, workers)
+        if workers.rank:
+            continue
+        recent.append(values)
+        if training.step % settings["log_every"] == 0:
+            means = {key: float(np.nanmean([each[key] for each in recent])) for key in recent[0]}
+            recent = []
+            row = {"step": training.step, "pictures": training.pictures} | means
+            row |= {"learning_rate": training.rate, "seconds": time.perf_counter() - began}
+            checkpoints.log_row(folder / "scenes.csv", row)
+            log.info("%s", {key: round(value, 5) for key, value in row.items()})
+        if training.step % settings["save_every"] == 0:
+            training.save(folder / "scenes.pt")
+        if training.step % settings["sheet_every"] == 0:
+            draw_sheet(training, autoencoder, config["size"], folder / "scenes.png")
+    if workers.rank == 0:
+        training.save(folder / "scenes.pt")
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    run_training(train, __doc__)
