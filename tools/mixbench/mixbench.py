@@ -7,6 +7,7 @@ import argparse
 import csv
 import os
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -66,6 +67,17 @@ def append(file: Path, rows: list[dict]) -> None:
         writer.writerows(rows)
 
 
+def fingerprint(options: argparse.Namespace, side: int, cfg: float) -> str:
+    """Of what a run's rows depend on, the weights above all: rows of another model must not be gone on with."""
+    files = [options.checkpoint or PACK / "demo_model" / "magicmix-demo.safetensors", options.clip, options.clip_vision]
+    found = zlib.crc32(f"{side} {cfg}".encode())
+    for file in filter(None, files):
+        with Path(file).open("rb") as stored:
+            while part := stored.read(2**24):
+                found = zlib.crc32(part, found)
+    return f"{found:08x}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=200, help="fewer for a quick look")
@@ -91,7 +103,7 @@ def main() -> None:
     composer = load_composer(side)
     bench = Bench(options.checkpoint, side, options.steps, cfg, not options.gpu)
     judge = ClipJudge(options.clip_vision, options.clip, composer.drawings.names) if options.clip_vision else OwnJudge()
-    file = options.out / f"results_{side}_{options.steps}.csv"
+    file = options.out / f"results_{options.steps}_{fingerprint(options, side, cfg)}.csv"
     rows = read_rows(file)
     done = {row["case"] for row in rows}
     for case in make_cases(composer, options.scenes):
