@@ -1,10 +1,15 @@
 """What single families of models need, or cannot do: said before a run, in place of an error out of the network."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import comfy.model_base
 import torch
 
-WIDTHS = ("context_dim", "context_in_dim")
-"""A network's settings that say how wide the tokens are which it attends to: of UNets, and of Flux and its kin."""
+WIDTHS = ("context_dim", "context_in_dim", "cap_feat_dim")
+"""A network's settings that say how wide the tokens are which it attends to: of UNets, of Flux and its kin, of Lumina 2 and Z-Image."""
+POOLED = "pooled_output"
+"""The host's name for a prompt's vector, beside its tokens."""
 
 
 def check_conditionings(model, **conditionings: list) -> None:
@@ -16,6 +21,20 @@ def check_conditionings(model, **conditionings: list) -> None:
                 raise ValueError(
                     f"{name} must be encoded by the model's own text encoder: its tokens are {context.shape[-1]} wide, the model takes {wanted}"
                 )
+
+
+@contextmanager
+def pooled(**conditionings: list) -> Iterator[None]:
+    """While a run begins: a family that needs a vector of the whole prompt is refused a CONDITIONING without, by the name of its input."""
+    try:
+        yield
+    except KeyError as error:
+        lacking = [name for name, conditioning in conditionings.items() if any(POOLED not in more for _, more in conditioning)]
+        if error.args != (POOLED,) or not lacking:
+            raise
+        raise ValueError(
+            f"{lacking[0]} must be encoded by the model's own text encoder: it lacks the vector of the whole prompt ({POOLED})"
+        ) from None
 
 
 def check_kept_shape(model) -> None:
@@ -50,6 +69,8 @@ def _width(model) -> int | None:
     if hasattr(model.model, "cc_projection"):  # which makes other widths fit
         return None
     settings = model.model.model_config.unet_config
+    if "context_embedder_config" in settings:  # SD3's
+        return settings["context_embedder_config"]["params"]["in_features"]
     return next((settings[name] for name in WIDTHS if isinstance(settings.get(name), int)), None)
 
 

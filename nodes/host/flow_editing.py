@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...magicmix_core.flow_edit import flow_edit
 from ...magicmix_core.seeds import derive_seed
-from .families import check_conditionings, check_run
+from .families import check_conditionings, check_run, pooled
 from .node_text import notes_of
 from .running import own_kind
 from .samplers import sigmas_of, window_of
@@ -107,16 +107,17 @@ def edit_by_flow(
         return comfy.sample.prepare_noise_inner(samples, generator, latent.get("batch_index"))
 
     guider = TwoPrompts(model, prompts["source"], prompts["target"], prompts["negative"], {SOURCE: cfgs["source"], TARGET: cfgs["target"]})
-    edited = guider.sample(
-        torch.zeros_like(samples),
-        samples,
-        FlowEditSampler(k_min, averages, noise),
-        sigmas,
-        denoise_mask=latent.get("noise_mask"),
-        callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=seed,
-    )
+    with pooled(**prompts):
+        edited = guider.sample(
+            torch.zeros_like(samples),
+            samples,
+            FlowEditSampler(k_min, averages, noise),
+            sigmas,
+            denoise_mask=latent.get("noise_mask"),
+            callback=latent_preview.prepare_callback(model, len(sigmas) - 1),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
     return latent | {"samples": edited.to(comfy.model_management.intermediate_device())}
 
 

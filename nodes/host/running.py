@@ -14,7 +14,7 @@ from ...magicmix_core.kept import Keeping, Kept
 from ...magicmix_core.layout import RecordedLayout
 from ...magicmix_core.steering import Reads
 from .carrying import KEY
-from .families import check_conditionings, check_kept_shape, check_run
+from .families import check_conditionings, check_kept_shape, check_run, pooled
 from .layouts import as_frames
 from .samplers import InvertingSampler, MixingSampler, ReadingSampler, RecordingSampler, window_of
 from .source_rows import as_a_source
@@ -108,20 +108,21 @@ def _run(
 ) -> dict:
     check_conditionings(model, positive=positive, negative=negative)
     check_run(model, cfg, latent, positive=positive, negative=negative)
-    samples = comfy.sample.sample_custom(
-        model,
-        noise,
-        cfg,
-        sampler,
-        sigmas,
-        positive,
-        negative,
-        latent["samples"],
-        noise_mask=latent.get("noise_mask"),
-        callback=callback or latent_preview.prepare_callback(model, len(sigmas) - 1),
-        disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
-        seed=seed,
-    )
+    with pooled(positive=positive, negative=negative):
+        samples = comfy.sample.sample_custom(
+            model,
+            noise,
+            cfg,
+            sampler,
+            sigmas,
+            positive,
+            negative,
+            latent["samples"],
+            noise_mask=latent.get("noise_mask"),
+            callback=callback or latent_preview.prepare_callback(model, len(sigmas) - 1),
+            disable_pbar=not comfy.utils.PROGRESS_BAR_ENABLED,
+            seed=seed,
+        )
     return latent | {"samples": samples}
 
 

@@ -250,7 +250,7 @@ def mixed(run, built):
     """`mixed(layout, ...)`: what the family's model makes of it, a tensor."""
 
     def sample(layout, **settings):
-        settings = {"nu": 0.5, "k_max": 0.9, "k_min": 0.2} | settings
-        return run("MagicMixKSampler", **built.ends(), **SETTINGS, layout=layout, **settings)[0]["samples"]
+        settings = built.ends() | SETTINGS | {"nu": 0.5, "k_max": 0.9, "k_min": 0.2} | settings
+        return run("MagicMixKSampler", layout=layout, **settings)[0]["samples"]
 
     return sample

@@ -41,6 +41,23 @@ def test_a_guidance_of_one_is_refused_where_the_network_needs_two_prompts(run, b
         run("MagicMixKSampler", **built.ends(), **SETTINGS | {"cfg": 1.0}, layout=noised, **mix)
 
 
+@of(["SD3", "Lumina2"])
+def test_prompts_of_another_width_are_refused_by_their_name(built, mixed, noised):
+    odd = {"negative": [[torch.zeros(1, 7, 5), built.family.prompt(0)[0][1]]]}
+    with pytest.raises(ValueError, match="negative must be encoded by the model's own text encoder: its tokens are 5 wide"):
+        mixed(noised, **odd)
+    assert built.calls == 0
+
+
+@of(["SD3", "SDXL"])
+def test_a_prompt_without_its_vector_is_refused_by_its_name(built, mixed, noised):
+    with pytest.raises(
+        ValueError, match="positive must be encoded by the model's own text encoder: it lacks the vector of the whole prompt"
+    ):
+        mixed(noised, positive=[[built.family.prompt(1)[0][0], {}]])
+    assert built.calls == 0
+
+
 class TestConditioningsOfAnotherFamily:
     @pytest.fixture
     def wide(self, run, sd15, prompt, latent):
