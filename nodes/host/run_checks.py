@@ -42,7 +42,7 @@ def check_sampler(run, sampler, sigmas: Tensor) -> None:
     mixing = sampler if isinstance(sampler, MixingSampler) else None
     if run.mixes and mixing is None:
         same = ", with the same layout" if run.blends else ""
-        raise ValueError(f"{run.mixes[0].mixes} needs the MagicMix Interpolating KSampler or the MagicMix Sampler{same}")
+        raise ValueError(f"model: {run.mixes[0].mixes} needs the MagicMix Interpolating KSampler or the MagicMix Sampler{same}")
     if run.blends:
         if not all(mixing.layout.same(source.layout) for source in run.blends):
             raise ValueError("layout of the MagicMix sampler must be the one of Prompt-to-Prompt where local_blend is used, got another")

@@ -141,5 +141,5 @@ def test_local_blend_keeps_everything_else(run, sampling):
 
 
 def test_local_blend_in_a_plain_sampler_is_refused(edit, sample):
-    with pytest.raises(ValueError, match="local_blend needs the MagicMix"):
+    with pytest.raises(ValueError, match="model: local_blend needs the MagicMix"):
         sample(*edit("a dog", "a lion", local_blend="dog"))

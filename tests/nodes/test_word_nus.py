@@ -84,7 +84,7 @@ def test_what_says_no_nu_is_refused(by_words, words, said):
 
 def test_a_sampler_that_mixes_nothing_is_refused(run, by_words, encode, sampling):
     inputs = {"positive": encode(TEXT), "negative": encode(""), "latent_image": {"samples": torch.zeros(1, 4, 8, 8)}, "denoise": 1.0}
-    with pytest.raises(ValueError, match="nu_words needs the MagicMix Interpolating KSampler or the MagicMix Sampler$"):
+    with pytest.raises(ValueError, match="model: nu_words needs the MagicMix Interpolating KSampler or the MagicMix Sampler$"):
         run("KSampler", model=by_words("lion:0.5"), **inputs, **sampling)
 
 
