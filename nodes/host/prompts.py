@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import comfy.sd1_clip
 import torch
 
 from ...magicmix_core.prompts import Prompt, Token
@@ -18,6 +19,8 @@ MOST_LETTERS = 50_000
 """The host takes ten seconds to encode a million, and nothing hears an interrupt meanwhile."""
 NAMELESS = r"(?:^|[\s()])embedding:\s*(?:$|[()]|(?<=\s)embedding:)"
 """Where the host would look for the name of an embedding and find none."""
+MOST_WEIGHT = 1e6
+"""Times a token's vector, far from where numbers end."""
 
 
 def check_readable(text: str, name: str) -> None:
@@ -26,6 +29,12 @@ def check_readable(text: str, name: str) -> None:
         raise ValueError(f"{name} must have at most {MOST_LETTERS} letters, got {len(text)}")
     if re.search(NAMELESS, text):
         raise ValueError(f"{name} must name an embedding behind embedding:, got {quoted(text)}")
+    try:
+        weights = [weight for _, weight in comfy.sd1_clip.token_weights(comfy.sd1_clip.escape_important(text), 1.0)]
+    except RecursionError:
+        raise ValueError(f"{name} must have fewer parentheses inside each other") from None
+    if not all(abs(weight) <= MOST_WEIGHT for weight in weights):
+        raise ValueError(f"{name} must have weights that keep its encoding finite, got one that does not, as (cat:1e400)")
 
 
 @dataclass(frozen=True)

@@ -147,3 +147,14 @@ def test_a_prompt_of_a_megabyte_is_refused_at_once(one_step):
 def test_an_embedding_without_a_name_is_refused(one_step, prompt):
     with pytest.raises(ValueError, match="^prompt must name an embedding behind embedding:"):
         one_step(prompt=prompt)
+
+
+@pytest.mark.parametrize("prompt", ["(dog:nan)", "a (lion:1e400)"])
+def test_a_weight_that_is_no_number_is_refused(one_step, prompt):
+    with pytest.raises(ValueError, match="^prompt must have weights that keep its encoding finite"):
+        one_step(prompt=prompt)
+
+
+def test_a_thousand_parentheses_are_refused(one_step):
+    with pytest.raises(ValueError, match="^prompt must have fewer parentheses inside each other"):
+        one_step(prompt="(" * 2000 + "dog" + ")" * 2000)
