@@ -34,7 +34,11 @@ def check_readable(text: str, name: str) -> None:
     except RecursionError:
         raise ValueError(f"{name} must have fewer parentheses inside each other") from None
     if not all(abs(weight) <= MOST_WEIGHT for weight in weights):
-        raise ValueError(f"{name} must have weights that keep its encoding finite, got one that does not, as (cat:1e400)")
+        raise _not_finite(name)
+
+
+def _not_finite(name: str) -> ValueError:
+    return ValueError(f"{name} must have weights that keep its encoding finite, got one that does not, as (cat:1e400)")
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ def encode(clip, text: str, name: str = "text") -> list:
     """CONDITIONING, as the core's CLIP Text Encode makes it. Raises ValueError, naming the input `name`, for one that is not finite."""
     conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text))
     if not all(bool(torch.isfinite(encoding).all()) for encoding, _ in conditioning):
-        raise ValueError(f"{name} must have weights that keep its encoding finite, got one that does not, as (cat:1e400)")
+        raise _not_finite(name)
     return conditioning
 
 
