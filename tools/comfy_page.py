@@ -130,21 +130,24 @@ class ComfyPage:
         for node_id in shown:
             self.wait_for_picture(node_id)
 
+    def notes_of_faults(self) -> Locator:
+        """What newer pages show instead of a dialog."""
+        return self.page.get_by_role("status").filter(has=self.page.get_by_role("button", name="View details"))
+
     def complaints(self) -> list[str]:
         """What dialogs, toasts, notes of faults and error marks on nodes say."""
-        notes = self.page.get_by_role("status").filter(has=self.page.get_by_role("button", name="View details"))
-        shown = [element.inner_text() for element in [*self.page.locator(f"[role=dialog], {TOASTS}").all(), *notes.all()]]
+        shown = [element.inner_text() for element in [*self.page.locator(f"[role=dialog], {TOASTS}").all(), *self.notes_of_faults().all()]]
         marked = self.page.evaluate("() => app.lastNodeErrors && JSON.stringify(app.lastNodeErrors)")
         return [*shown, *([marked] if marked not in (None, "{}") else [])]
 
     def fault(self) -> str:
         """What the page says of a run that failed, in one line: in a dialog, or in a note and in the panel that this opens."""
-        dialog, details = self.page.locator("[role=dialog]"), self.page.get_by_role("button", name="View details")
-        expect(dialog.or_(details)).to_be_visible()
+        dialog, note = self.page.locator("[role=dialog]"), self.notes_of_faults()
+        expect(dialog.or_(note)).to_be_visible()
         told = dialog.all_inner_texts()
         if not told:
-            told = self.page.get_by_role("status").filter(has=details).all_inner_texts()
-            details.click()
+            told = note.all_inner_texts()
+            note.get_by_role("button", name="View details").click()
             expect(self.page.locator(PANEL)).to_contain_text("Error detected")
             told += self.page.locator(PANEL).all_inner_texts()
         return " ".join(" ".join(told).split())
@@ -166,7 +169,7 @@ class ComfyPage:
         if dialog.count():
             self.page.keyboard.press("Escape")
             expect(dialog).to_have_count(0)
-        if (note := self.page.get_by_role("status").filter(has=self.page.get_by_role("button", name="View details"))).count():
+        if (note := self.notes_of_faults()).count():
             note.get_by_role("button", name="Close").click()
         if self.page.locator(PANEL).count():
             self.page.get_by_role("button", name="Toggle properties panel").click()
