@@ -11,9 +11,10 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tools" / "demo_model"
 
 from attending import Watched
 from autoencoder import Autoencoder
+from exported import read_parts
 from growing import copies, grow_autoencoder, grow_text_encoder, joined, widened, widths
 from scenes.settings import read_scenes
-from starting import FIRST, read_parts
+from shipped import SHIPPED
 from text_encoder import END, START, TextEncoder
 
 
@@ -49,7 +50,7 @@ def test_output_blocks_read_the_maps_that_the_host_joins():
 
 
 def test_the_first_autoencoder_grows_into_one_that_does_the_same():
-    description, parts = read_parts(FIRST)
+    description, parts = read_parts(SHIPPED)
     first = Autoencoder(**{key: value for key, value in description["autoencoder"].items() if key != "factor"})
     first.load_state_dict(parts["first_stage_model"])
     larger = Autoencoder(**read_scenes()["autoencoder"]["model"])
@@ -60,7 +61,7 @@ def test_the_first_autoencoder_grows_into_one_that_does_the_same():
 
 
 def test_the_first_text_encoder_grows_into_one_that_says_the_same():
-    _, parts = read_parts(FIRST)
+    _, parts = read_parts(SHIPPED)
     old = parts["cond_stage_model"]
     tokens = old["token_ids"].tolist()
     first, larger = TextEncoder(tokens, 128, 4, 2, 256), TextEncoder([*tokens, 7], 128, 4, 4, 256)

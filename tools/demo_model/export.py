@@ -33,9 +33,9 @@ def gather(saved, autoencoder):
 
 
 def describe(config, saved, data):
-    """The configuration a loader needs, as the text of one metadata entry."""
+    """The configuration a loader needs."""
     width = config["text_encoder"]["width"]
-    description = {
+    return {
         "unet": network.unet_config(**config["unet"], context_width=width),
         "text_encoder": clip_config(**config["text_encoder"]),
         "autoencoder": config["autoencoder"]["model"] | {"factor": Autoencoder.factor},
@@ -45,7 +45,16 @@ def describe(config, saved, data):
         "styles": list(dict.fromkeys(data["styles"])),
         "trained_pictures": saved["pictures"],
     }
-    return json.dumps(description)
+
+
+def write(path, tensors, description):
+    """Writes a file whole or not at all. Raises ValueError for tensors that are not finite in half precision."""
+    unusable = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
+    if unusable:
+        raise ValueError(f"not finite in half precision: {unusable}")
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, metadata={"format": "pt", "config": json.dumps(description)})
+    temporary.replace(path)
 
 
 def main():
@@ -56,14 +65,8 @@ def main():
     saved, data = checkpoints.load(folder / "unet.pt"), checkpoints.load(folder / "latents.pt")
     if saved is None or data is None:
         raise FileNotFoundError(f"no trained model in {folder}: run train_unet.py first")
-    tensors = gather(saved, data["autoencoder"])
-    unusable = [key for key, value in tensors.items() if value.is_floating_point() and not torch.isfinite(value).all()]
-    if unusable:
-        raise ValueError(f"not finite in half precision: {unusable}")
     path = folder / NAME
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata={"format": "pt", "config": describe(config, saved, data)})
-    temporary.replace(path)
+    write(path, gather(saved, data["autoencoder"]), describe(config, saved, data))
     log.info("%s: %.2f MB after %d pictures", path.name, path.stat().st_size / 1e6, saved["pictures"])
 
 

@@ -19,13 +19,17 @@ from magicmix_core.nu import Nu
 
 
 def read_parts(path):
-    """(configuration, {part: {name: float32 tensor}}) of an exported file; the parts are model, cond_stage_model and first_stage_model."""
+    """(configuration, {part: {name: float32 tensor}}) of an exported file, by the names that the networks give their weights.
+
+    The parts are model, cond_stage_model and first_stage_model.
+    """
     with safe_open(path, "pt") as file:
         config = json.loads(file.metadata()["config"])
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118  the file is no mapping
     parts = {}
     for key, value in tensors.items():
-        part, name = key.split(".", 1)
+        part, name = key.replace("model.diffusion_model.", "model.").split(".", 1)
+        name = "token_rows.weight" if name == "token_rows" else name
         parts.setdefault(part, {})[name] = value.float() if value.is_floating_point() else value
     return config, parts
 
@@ -53,7 +57,7 @@ class Exported:
         import comfy.model_management
         import comfy.model_patcher
 
-        base.diffusion_model.load_state_dict({key.removeprefix("diffusion_model."): value for key, value in weights.items()})
+        base.diffusion_model.load_state_dict(weights)
         base.requires_grad_(False)
         devices = comfy.model_management.get_torch_device(), comfy.model_management.unet_offload_device()
         return comfy.model_patcher.ModelPatcher(base, *devices)
@@ -63,7 +67,7 @@ class Exported:
         import comfy.sd1_clip
         import comfy.supported_models_base
 
-        rows, ids = weights.pop("token_rows"), weights.pop("token_ids")
+        rows, ids = weights.pop("token_rows.weight"), weights.pop("token_ids")
         table = rows.mean(0, keepdim=True).repeat(self.config["text_encoder"]["vocab_size"], 1)  # unknown words: the mean row
         table[ids.long()] = rows
         weights["text_model.embeddings.token_embedding.weight"] = table

@@ -7,9 +7,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 
-def read_config(smoke=False):
+def read_config(smoke=False, path=HERE / "config.toml"):
     """config.toml as nested dicts; with `smoke`, the values of its [smoke] tables replace the real ones."""
-    config = tomllib.loads((HERE / "config.toml").read_text())
+    config = tomllib.loads(path.read_text())
     reduced = config.pop("smoke", {})
     if smoke:
         for section, values in reduced.items():

@@ -27,7 +27,6 @@ def text_encoder(folder):
     """The text encoder of the checkpoint, frozen; it knows the captions' tokens by the rows that it was trained with."""
     config, parts = read_parts(checkpoint(folder))
     facts, weights = config["text_encoder"], parts["cond_stage_model"]
-    weights["token_rows.weight"] = weights.pop("token_rows")
     model = TextEncoder(
         weights["token_ids"].tolist(),
         facts["hidden_size"],

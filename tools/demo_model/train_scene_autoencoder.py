@@ -7,14 +7,15 @@ import numpy as np
 import torch
 
 import checkpoints
+from exported import read_parts
 from pictures import load_pictures, random_views
 from precision import autocast, pick_device
 from settings import build_folder, read_config
 from sheets import save_rows
-from starting import newest, read_parts, run_training
+from starting import FROM, newest
 from train_autoencoder import learning_rate, psnr, reconstruct, reconstruction_loss
 from train_scenes import grown_autoencoder, prepare, to_pixels
-from workers import Workers
+from workers import Workers, run_training
 
 log = logging.getLogger("autoencoder")
 
@@ -117,4 +118,4 @@ def train(smoke, start):
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run_training(train, __doc__)
+    run_training(train, __doc__, start=FROM)

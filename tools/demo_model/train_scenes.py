@@ -5,7 +5,6 @@ exported weights, with a fresh optimizer and the count of pictures that is writt
 """
 
 import logging
-import time
 
 import numpy as np
 import torch
@@ -15,8 +14,10 @@ import checkpoints
 import network
 from attending import Watched
 from autoencoder import SCALE, Autoencoder
+from exported import read_parts
 from growing import grow_autoencoder, grow_text_encoder, grow_unet
 from precision import autocast, pick_device
+from progress import learn_until_done
 from sampling import euler
 from scenes.composing import Composer, Plan, Thing
 from scenes.drawings import load_drawings
@@ -24,9 +25,9 @@ from scenes.settings import read_scenes
 from scenes.words import THINGS, Words
 from settings import build_folder, read_concepts, read_config, read_uncounted
 from sheets import save_rows
-from starting import newest, read_parts, run_training
+from starting import FROM, newest
 from train_unet import Training, draw_timesteps
-from workers import Workers
+from workers import Workers, run_training
 
 log = logging.getLogger("scenes")
 SHOWN = [
@@ -94,19 +95,16 @@ class SceneTraining(Training):
     """The first model's training, on scenes: truth weighs the loss and says where words should look."""
 
     def __init__(self, config, words, device):
-        shape = {key: value for key, value in config["unet"].items() if key != "noise"}
-        super().__init__(config | {"unet": shape}, words, device)
+        super().__init__(config, words, device)
         self.config = config
         self.watched = Watched(device)
         self.options = {"optimized_attention_override": self.watched}
 
     def begin(self, description, parts):
         """Fills both networks from an exported file; the count of pictures goes on where these were scenes."""
-        shape = {key: value for key, value in self.config["unet"].items() if key != "noise"}
-        width = self.config["text_encoder"]["width"]
         torch.manual_seed(self.settings["seed"])
-        config = network.unet_config(**shape, context_width=width)
-        noise = self.config["unet"]["noise"] if config != description["unet"] else 0.0
+        config = network.unet_config(**self.config["unet"], context_width=self.config["text_encoder"]["width"])
+        noise = self.settings["copy_noise"] if config != description["unet"] else 0.0
         grow_unet(self.unet, config, parts["model"], description["unet"], noise)
         grow_text_encoder(self.text, parts["cond_stage_model"])
         self.average = checkpoints.MovingAverage(self.parameters, self.settings["ema"])
@@ -179,27 +177,15 @@ def train(smoke, start):
         size = sum(parameter.numel() for parameter in training.unet.parameters()) / 1e6
         log.info("%.2f M parameters, %d pictures seen, %s", size, training.pictures, "saved state" if saved else start or newest())
 
-    began, stopping, recent = time.perf_counter(), False, []
-    while training.pictures < settings["pictures"] and not stopping:
-        values, stopping = training.learn(composer, autoencoder, workers)
-        if workers.rank:
-            continue
-        recent.append(values)
-        if training.step % settings["log_every"] == 0:
-            means = {key: float(np.nanmean([each[key] for each in recent])) for key in recent[0]}
-            recent = []
-            row = {"step": training.step, "pictures": training.pictures} | means
-            row |= {"learning_rate": training.rate, "seconds": time.perf_counter() - began}
-            checkpoints.log_row(folder / "scenes.csv", row)
-            log.info("%s", {key: round(value, 5) for key, value in row.items()})
-        if training.step % settings["save_every"] == 0:
-            training.save(folder / "scenes.pt")
-        if training.step % settings["sheet_every"] == 0:
-            draw_sheet(training, autoencoder, config["size"], folder / "scenes.png")
-    if workers.rank == 0:
-        training.save(folder / "scenes.pt")
+    def learn():
+        return training.learn(composer, autoencoder, workers)
+
+    def draw():
+        draw_sheet(training, autoencoder, config["size"], folder / "scenes.png")
+
+    learn_until_done(training, learn, draw, workers, log, folder / "scenes.pt")
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run_training(train, __doc__)
+    run_training(train, __doc__, start=FROM)

@@ -1,7 +1,6 @@
 """Trains the transformer on the encoded pictures, with the UNet's text encoder; stops and goes on at any step."""
 
 import logging
-import time
 
 import numpy as np
 import torch
@@ -9,34 +8,19 @@ import torch
 import checkpoints
 import transformer
 from autoencoder import SCALE, Autoencoder
-from captions import phrasings, pick, tokenise
+from captions import pick
 from muon import Muon
 from precision import attention_options, autocast, pick_device
+from progress import learn_until_done
 from sampling import euler_flow
-from settings import build_folder, read_config, read_uncounted
+from settings import build_folder, read_config
 from sheets import save_rows
 from shipped import text_encoder
 from text_encoder import END
-from train_unet import draw_latents, learning_rate
+from train_unet import Captions, draw_latents, learning_rate
 from workers import Workers, run_training
 
 log = logging.getLogger("transformer")
-
-
-class Captions:
-    """The captions of every training picture, as rows of the text encoder's token table."""
-
-    def __init__(self, names, styles, token_ids):
-        uncounted = read_uncounted()
-        self.phrases = [phrasings(name, style, uncounted) for name, style in zip(names, styles, strict=True)]
-        captions = [*sorted({caption for plain, styled in self.phrases for caption in plain + styled}), ""]
-        row = {token: i for i, token in enumerate(token_ids)}
-        self.end = row[END]
-        self.rows = {caption: torch.tensor([row[token] for token in ids]) for caption, ids in tokenise(captions).items()}
-
-    def stack(self, captions):
-        """Token rows [B, 77]."""
-        return torch.stack([self.rows[caption] for caption in captions])
 
 
 def exchange_ends(context, ends, chosen):
@@ -119,7 +103,7 @@ class Training:
     def encode(self, words, rng):
         """Encodings [B, rows, width] of captions."""
         tokens = self.captions.stack(words)
-        ends = (tokens == self.captions.end).int().argmax(1)
+        ends = (tokens == self.captions.token_ids.index(END)).int().argmax(1)
         chosen = torch.tensor([word != "" for word in words]) & torch.from_numpy(rng.random(len(words)) < self.settings["exchanged_ends"])
         with torch.no_grad():
             return exchange_ends(self.text(tokens), ends, chosen)[:, : self.rows()].to(self.device)
@@ -185,25 +169,15 @@ def train(smoke):
     decoder = Autoencoder(**config["autoencoder"]["model"]).to(device)
     decoder.load_state_dict(data["autoencoder"])
 
-    began, stopping, recent = time.perf_counter(), False, []
-    while training.pictures < settings["pictures"] and not stopping:
+    def learn():
         levels, errors, stopping = training.learn(data["latents"])
-        if workers.rank:
-            continue
-        recent.append((errors.mean().item(), errors[levels > 0.5].mean().item(), errors[levels > 0.8].mean().item()))
-        if training.step % settings["log_every"] == 0:
-            total, middle, high = np.nanmean(recent, 0).tolist()
-            recent = []
-            row = {"step": training.step, "pictures": training.pictures, "error": total, "above_0.5": middle, "above_0.8": high}
-            row |= {"learning_rate": training.rate, "seconds": time.perf_counter() - began}
-            checkpoints.log_row(folder / "transformer.csv", row)
-            log.info("%s", {key: round(value, 5) for key, value in row.items()})
-        if training.step % settings["save_every"] == 0:
-            training.save(folder / "transformer.pt")
-        if training.step % settings["sheet_every"] == 0:
-            draw_sheet(training, decoder, data["names"], folder / "transformer.png")
-    if workers.rank == 0:
-        training.save(folder / "transformer.pt")
+        values = {"error": errors.mean(), "above_0.5": errors[levels > 0.5].mean(), "above_0.8": errors[levels > 0.8].mean()}
+        return {key: value.item() for key, value in values.items()}, stopping
+
+    def draw():
+        draw_sheet(training, decoder, data["names"], folder / "transformer.png")
+
+    learn_until_done(training, learn, draw, workers, log, folder / "transformer.pt")
 
 
 if __name__ == "__main__":

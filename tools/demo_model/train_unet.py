@@ -1,7 +1,6 @@
 """Trains UNet and text encoder together on the encoded pictures; stops and goes on at any step, on CPU or GPU."""
 
 import logging
-import time
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ import network
 from autoencoder import SCALE, Autoencoder
 from captions import phrasings, pick, tokenise
 from precision import attention_options, autocast, pick_device
+from progress import learn_until_done
 from sampling import alphas_cumprod, euler
 from settings import build_folder, read_config, read_uncounted
 from sheets import save_rows
@@ -21,14 +21,14 @@ log = logging.getLogger("unet")
 
 
 class Captions:
-    """The captions of every training picture, as rows of the token table."""
+    """The captions of every training picture, as rows of the token table: of the `token_ids` that it has already, else of their own."""
 
-    def __init__(self, names, styles):
+    def __init__(self, names, styles, token_ids=None):
         uncounted = read_uncounted()
         self.phrases = [phrasings(name, style, uncounted) for name, style in zip(names, styles, strict=True)]
         captions = [*sorted({caption for plain, styled in self.phrases for caption in plain + styled}), ""]
         tokens = tokenise(captions)
-        self.token_ids = sorted({token for ids in tokens.values() for token in ids})
+        self.token_ids = token_ids or sorted({token for ids in tokens.values() for token in ids})
         row = {token: i for i, token in enumerate(self.token_ids)}
         self.rows = {caption: torch.tensor([row[token] for token in ids]) for caption, ids in tokens.items()}
 
@@ -191,25 +191,19 @@ def train(smoke):
     decoder = Autoencoder(**config["autoencoder"]["model"]).to(device)
     decoder.load_state_dict(data["autoencoder"])
 
-    began, stopping, recent = time.perf_counter(), False, []
-    while training.pictures < settings["pictures"] and not stopping:
+    def learn():
         loss, timesteps, errors, stopping = training.learn(data["latents"], workers)
-        if workers.rank:
-            continue
-        recent.append((loss, errors[timesteps > 300].mean().item(), errors[timesteps > 700].mean().item()))
-        if training.step % settings["log_every"] == 0:
-            total, middle, high = np.mean(recent, 0).tolist()
-            recent = []
-            row = {"step": training.step, "pictures": training.pictures, "loss": total, "eps_above_300": middle, "eps_above_700": high}
-            row |= {"learning_rate": training.rate, "seconds": time.perf_counter() - began}
-            checkpoints.log_row(folder / "unet.csv", row)
-            log.info("%s", {key: round(value, 5) for key, value in row.items()})
-        if training.step % settings["save_every"] == 0:
-            training.save(folder / "unet.pt")
-        if training.step % settings["sheet_every"] == 0:
-            draw_sheet(training, decoder, data["names"], folder / "training.png")
-    if workers.rank == 0:
-        training.save(folder / "unet.pt")
+        values = {
+            "loss": loss,
+            "eps_above_300": errors[timesteps > 300].mean().item(),
+            "eps_above_700": errors[timesteps > 700].mean().item(),
+        }
+        return values, stopping
+
+    def draw():
+        draw_sheet(training, decoder, data["names"], folder / "training.png")
+
+    learn_until_done(training, learn, draw, workers, log, folder / "unet.pt")
 
 
 if __name__ == "__main__":

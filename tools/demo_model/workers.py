@@ -33,14 +33,20 @@ def launch(count):
     return True
 
 
-def run_training(train, description):
-    """Runs `train(smoke)` as the command line says: in as many processes as suit the device, or with a few pictures only."""
+def run_training(train, description, **options):
+    """Runs `train(smoke)` as the command line says: in as many processes as suit the device, or with a few pictures only.
+
+    `options` are further ones of the command line, for argparse; `train` is given them too, each by its name here.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--smoke", action="store_true", help="a few steps on a few pictures")
     parser.add_argument("--workers", type=int, default=1 if pick_device().type == "cuda" else os.cpu_count(), help="training processes")
-    arguments = parser.parse_args()
-    if not launch(arguments.workers):
-        train(arguments.smoke)
+    for name, option in options.items():
+        flag, about = option
+        parser.add_argument(flag, dest=name, **about)
+    arguments = vars(parser.parse_args())
+    if not launch(arguments.pop("workers")):
+        train(**arguments)
 
 
 class Workers:
