@@ -72,8 +72,14 @@ def test_the_shipped_folders_are_whole(names):
 
 
 def test_what_the_readme_shows_is_shipped(names):
-    linked = re.findall(r"\]\(([^):]+)\)", (PACK / "README.md").read_text())
-    assert linked and set(linked) <= names
+    linked = [link.partition("#")[::2] for link in re.findall(r"\]\(([^):]+)\)", (PACK / "README.md").read_text())]
+    assert linked and {file for file, _ in linked} <= names
+    assert [(file, part) for file, part in linked if part and part not in anchors(PACK / file)] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of the Markdown `page` says behind its #."""
+    return {heading.lower().replace(" ", "-") for heading in re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)}
 
 
 def test_it_stays_below_40_megabytes(archive):
