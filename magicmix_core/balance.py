@@ -17,6 +17,8 @@ from .similarity import colour_distance, structure_distance
 
 FIRST = (1.0, 0.5, 0.8)
 """The content itself, which every other try is measured by, and where most pairs have their balance."""
+DIGITS = 6
+"""Decimals of a measure that count: what differs beyond them is rounding."""
 CENTRAL = 0.2, 0.8
 """A try lies within this part of what is still in question, so that it always grows smaller."""
 
@@ -65,8 +67,8 @@ class NuSearch:
 
     @property
     def best(self) -> float:
-        """The nu that came nearest; the higher of two alike."""
-        return min(self.found, key=lambda nu: (abs(self.found[nu] - self.target), -nu))
+        """The nu that came nearest; the higher of two alike but for rounding."""
+        return min(self.found, key=lambda nu: (round(abs(self.found[nu] - self.target), DIGITS), -nu))
 
     def _bracket(self) -> tuple[float, float]:
         """The two neighbours between which the target is passed, nearest to the best try; with nu = 0 taken for the layout."""

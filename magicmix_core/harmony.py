@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from .balance import check_tries
+from .balance import DIGITS, check_tries
 
 GOLDEN = (5**0.5 - 1) / 2
 FIRST = (1.0, GOLDEN, 1 - GOLDEN)
@@ -70,5 +70,5 @@ class GoldenSearch:
 
     @property
     def best(self) -> float:
-        """The nu that was measured highest; the higher of two alike."""
-        return max(self.found, key=lambda nu: (self.found[nu], nu))
+        """The nu that was measured highest; the higher of two alike but for rounding."""
+        return max(self.found, key=lambda nu: (round(self.found[nu], DIGITS), nu))

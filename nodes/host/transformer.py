@@ -192,10 +192,14 @@ class Transformer:
         if mask is not None and not self.family.masked:
             raise ValueError(f"model: attention of {self.family.name} is masked here, so it cannot be steered")
         apart, flat = options.pop("skip_reshape", False), not options.pop("skip_output_reshape", False)
-        if not apart:
-            q, k, v = (tensor.reshape(*tensor.shape[:2], heads, -1).transpose(1, 2) for tensor in (q, k, v))
+        given = q, k, v
+        if not apart:  # views, so that what is written into them is written into what was given
+            q, k, v = (tensor.view(*tensor.shape[:2], heads, -1).transpose(1, 2) for tensor in given)
+        whole = q, k, v
 
         def attend(q: Tensor, k: Tensor, v: Tensor, rows: slice = ALL, queries: slice = ALL) -> Tensor:
+            if all(one is other for one, other in zip((q, k, v), whole, strict=True)):  # laid out as given: kernels round by layout
+                return kernel(*given, heads, mask, *rest, skip_reshape=apart, **options)
             return kernel(q, k, v, heads, mask, *rest, skip_reshape=True, **options)
 
         site = cursor.site

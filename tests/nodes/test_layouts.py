@@ -6,6 +6,8 @@ import torch
 
 EMPTY = {"samples": torch.zeros(1, 4, 8, 8)}
 SETTINGS = {"seed": 5, "steps": 8, "cfg": 3.0}
+ROUNDING = 100.0
+"""Decibels above which rounding alone decides."""
 CHOOSE_THEIR_OWN_LEVELS = {"dpm_fast", "dpm_adaptive"}
 GRID_KEEPERS = [name for name in comfy.samplers.SAMPLER_NAMES if name not in CHOOSE_THEIR_OWN_LEVELS]
 
@@ -159,7 +161,8 @@ class TestInversion:
             layout, _ = invert(model, refinements=refinements)
             again = mix(model, layout, nu=1.0, k_max=1.0, cfg=1.0, steps=20)
             image = latent()["samples"]
-            psnr.append(10 * float(torch.log10((image.max() - image.min()) ** 2 / (again - image).square().mean())))
+            measured = 10 * float(torch.log10((image.max() - image.min()) ** 2 / (again - image).square().mean()))
+            psnr.append(min(measured, ROUNDING))
         assert psnr == sorted(psnr) and psnr[-1] > 50
 
     def test_the_noise_output_becomes_the_image_in_the_cores_sampler(self, run, sd15, invert, prompt, latent):
