@@ -28,11 +28,19 @@ def test_every_graph_is_shown_with_its_picture(template_page, keep):
         expect(cards).not_to_have_count(shown)
     expect(cards).to_have_count(len(NAMES))
     assert {card.get_attribute("data-testid").removeprefix("template-workflow-") for card in cards.all()} == NAMES
-    for card in cards.all():
-        card.scroll_into_view_if_needed()
-        picture = card.locator("img").first
-        expect(picture).to_have_js_property("complete", True)
-        assert picture.evaluate("picture => picture.naturalWidth") > 0, card.inner_text()
+    widths = cards.evaluate_all(
+        """async cards => {
+            const widths = []
+            for (const card of cards) {
+                card.scrollIntoView()
+                while (!card.querySelector('img')) await new Promise(requestAnimationFrame)  // it comes when it is in view
+                await card.querySelector('img').decode()
+                widths.push(card.querySelector('img').naturalWidth)
+            }
+            return widths
+        }"""
+    )
+    assert len(widths) == len(NAMES) and all(widths)
     keep(template_page)
 
 

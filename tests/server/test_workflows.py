@@ -8,7 +8,7 @@ from comfy_client import GraphError
 from PIL import Image
 from shipped_graphs import ALL, DEMO, OF_THE_TRANSFORMER, STOCK, WORKFLOWS
 
-STEPS = 16
+STEPS = 6
 """Enough for a picture; the graphs' own 50 are run for their thumbnails."""
 
 
