@@ -165,8 +165,9 @@ def test_hsv_and_back_are_the_same_colours():
 
 
 def test_other_sizes_are_the_same_scenes(composer):
-    larger = Composer(composer.drawings, composer.config | {"size": 192})
+    size = composer.config["size"] * 3 // 2
+    larger = Composer(composer.drawings, composer.config | {"size": size})
     scene, large = (each.draw(np.random.default_rng(9), place="crowd") for each in (composer, larger))
     assert large.plan == scene.plan
-    assert large.pixels.shape == (192, 192, 3)
+    assert large.pixels.shape == (size, size, 3)
     assert np.abs(large.boxes / 1.5 - scene.boxes).max() <= 2
