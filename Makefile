@@ -69,6 +69,7 @@ bench: $(COMFYUI_PATH)/main.py
 	$(PY) bench/mixing_cost.py
 	$(PY) bench/recording_cost.py
 	$(PY) bench/batch_of_nus.py
+	$(PY) bench/balance.py
 	$(PY) bench/inversion.py
 	$(PY) bench/noise_level.py
 	$(PY) bench/work.py
