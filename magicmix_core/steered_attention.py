@@ -117,15 +117,21 @@ def cross_attention(call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, a
     for chunk, prompts in call.acting["watch"].items():
         for each in prompts:
             each.watch(views[chunk], partial(edited, chunk))
-    added = []
+    added, apart = [], []
     for chunk, prompts in call.acting["cross"].items():
-        values = views[chunk].operands[2]
+        own = views[chunk].operands
+        values = own[2]
         for each in prompts:
             values = each.values(values)
         first, *rest = edited(chunk, values)
         added += [(views[chunk].rows, attend(*operands)) for operands in rest]  # before their rows are written over
-        _replace(views[chunk].operands, first)
+        if own[1].shape[-2] % first[1].shape[-2]:  # as many columns as a source of another length has
+            apart.append((views[chunk].rows, attend(*(tensor.expand(call.batch, *tensor.shape[1:]) for tensor in first))))
+        else:
+            _replace(own, first)
     out = attend_all(q, k, v)
+    for rows, whole in apart:
+        out[rows] = whole
     for rows, more in added:
         out[rows] += more
     return out

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from steerings import DRAWING, ENCODING, MAPPING, SCALES, SIZE, SOURCE, WIDTH, b
 from torch.nn.functional import scaled_dot_product_attention
 
 from magicmix_core.attention import shared_attention
+from magicmix_core.kept import KeptLevel
 from magicmix_core.map_recording import Recording
 from magicmix_core.reweighting import Reweighting
 from magicmix_core.steered_attention import Call, Rows, cross_attention, self_attention
@@ -87,6 +89,18 @@ def test_contexts_that_are_repeated_to_one_width_change_nothing():
     q, k, v = operands(3)
     call = call_of({0: begun(edit(), Reweighting(ENCODING, SCALES))})
     close(cross(call, q, k.repeat(1, 2, 1), v.repeat(1, 2, 1)), cross(call, q, k, v))
+
+
+@pytest.mark.parametrize("width", [3, 7, 2 * WIDTH])
+def test_a_source_of_another_length_is_attended_to_for_the_edited_rows_alone(width):
+    q, k, v = operands(4)
+    source_q, source_k = random(1, math.prod(SIZE), CHANNELS, seed=3), random(1, width, CHANNELS, seed=4)
+    tensors = {("cross", LAYER.place, "q"): source_q, ("cross", LAYER.place, "k"): source_k}
+    mapping = random(width, WIDTH, seed=5)
+    call = replace(call_of({0: begun(edit(mapping=mapping))}, front=0, batch=2), sources={SOURCE: KeptLevel(tensors)})
+    out = cross(call, q, k, v)
+    close(out[:2], attend(source_q.expand(2, -1, -1), source_k.expand(2, -1, -1), mapping @ v[:2]))
+    assert torch.equal(out[2:], attend(q, k, v)[2:])
 
 
 def test_an_edit_of_an_appended_prompt_acts_on_its_columns_only():
