@@ -127,9 +127,12 @@ FAMILIES: dict[str, Family] = {
         {"dim": 64, "n_layers": 2, "n_double_layers": 1, "n_heads": 2, "cond_seq_dim": WIDTH, "global_conddim": 64, "max_seq": 16}
     ),
     "PixArtAlpha": Family(
-        PIXART | {"image_model": "pixart_alpha", "micro_condition": True}, size=(40, 40), more={"width": 320, "height": 320}
+        PIXART | {"image_model": "pixart_alpha", "micro_condition": True},
+        size=(40, 40),
+        more={"width": 320, "height": 320},
+        edits=True,
     ),
-    "PixArtSigma": Family(PIXART | {"image_model": "pixart_sigma", "micro_condition": False}, size=(40, 40)),
+    "PixArtSigma": Family(PIXART | {"image_model": "pixart_sigma", "micro_condition": False}, size=(40, 40), edits=True),
     "HunyuanDiT": Family(
         HYDIT | {"image_model": "hydit"},
         tensors={"conditioning_mt5xl": (9, WIDTH)},

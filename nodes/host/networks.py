@@ -7,10 +7,11 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from .pixart import STAND_INS
 from .transformer import Family, Site, Tokens, Transformer
 from .unet import UNet
 
-NAMES = "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, Wan, Cosmos Predict 2 or LTX Video"
+NAMES = "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, PixArt, Wan, Cosmos Predict 2 or LTX Video"
 
 
 def network_of(model) -> UNet | Transformer:
@@ -105,6 +106,13 @@ FAMILIES: dict[str, Family] = {
         "Qwen-Image", lambda network: _joint(network.transformer_blocks), lambda network: network.patch_size, _text_first
     ),
     "comfy.ldm.lumina.model.NextDiT": Family("Lumina 2", _lumina_sites, lambda network: network.patch_size, _lumina_tokens),
+    "comfy.ldm.pixart.pixartms.PixArtMS": Family(
+        "PixArt",
+        lambda network: _apart([(block.attn, block.cross_attn) for block in network.blocks]),
+        lambda network: network.patch_size,
+        _text_first,
+        stand_ins=STAND_INS,
+    ),
     "comfy.ldm.wan.model.WanModel": Family(
         "Wan",
         lambda network: _apart([(block.self_attn, block.cross_attn) for block in network.blocks], _wan_calls),

@@ -6,7 +6,8 @@ network (`APPLY_MODEL`), before any family's own preparation, so that what each 
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -51,7 +52,8 @@ class Family:
     `sites(network)` are its modules that attend; `patch(network)` how many latent pixels a token has along a side; `tokens(network,
     columns, places)` where text of so many columns and a picture of so many places stand; `blocks` which hold structure by default, by
     the number of blocks that there are; `least_text(network)` to how many tokens the host fills a text in front. Where the
-    text is `masked`, prompts of a run are masked each in its own way, and none can look as another does.
+    text is `masked`, prompts of a run are masked each in its own way, and none can look as another does. `stand_ins` are by their class
+    modules whose attention does not know of a call's transformer_options, and what they do for one call: `(module, options, *inputs)`.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Family:
     blocks: dict[int, str] = field(default_factory=dict)
     least_text: Callable[[Any], int] = lambda network: 0
     masked: bool = False
+    stand_ins: Mapping[type, Callable] = field(default_factory=dict)
 
 
 class Cursor:
@@ -76,9 +79,7 @@ class Cursor:
     def leave(self, site: Site, module, inputs, out) -> None:
         """Raises ValueError where another pack attends in the host's stead, so that nothing could be steered."""
         if self.seen != len(site.calls):
-            raise ValueError(
-                f"model: attention in block {site.block} does not go through ComfyUI's, so it cannot be steered: take out the node that replaces it"
-            )
+            raise _replaced(site)
         self.site = None
 
     def next(self) -> str:
@@ -87,6 +88,12 @@ class Cursor:
             return ""
         self.seen += 1
         return self.site.calls[self.seen - 1] if self.seen <= len(self.site.calls) else ""
+
+
+def _replaced(site: Site) -> ValueError:
+    return ValueError(
+        f"model: attention in block {site.block} does not go through ComfyUI's, so it cannot be steered: take out the node that replaces it"
+    )
 
 
 class Transformer:
@@ -170,14 +177,29 @@ class Transformer:
         frames = x.shape[2] if x.ndim == 5 else 1
         tokens = self.family.tokens(self.network, context.shape[1], frames * height * width)
         attend = partial(self._attend, call, cursor, (frames * height, width), tokens, options.get(OVERRIDE))
-        handles = []
-        for site in self.sites:
-            handles.append(site.module.register_forward_pre_hook(partial(cursor.enter, site)))
-            handles.append(site.module.register_forward_hook(partial(cursor.leave, site)))
+        options = {**options, OVERRIDE: attend}
+        given = {name: value for name, value in prepared.items() if name not in ("c_concat", "c_crossattn")}
+        with self._followed(cursor, options):
+            return executor(x, t, prepared.get("c_concat"), context, control, options, **given)
+
+    @contextmanager
+    def _followed(self, cursor: Cursor, options: dict) -> Iterator[None]:
+        """Inside, `cursor` knows which module attends, and every module asks what `options` say. Raises ValueError for one that
+        another pack has replaced."""
+        handles, deaf = [], [site for site in self.sites if self.family.stand_ins]
+        for site in deaf:
+            if "forward" in vars(site.module) or type(site.module) not in self.family.stand_ins:
+                raise _replaced(site)
         try:
-            given = {name: value for name, value in prepared.items() if name not in ("c_concat", "c_crossattn")}
-            return executor(x, t, prepared.get("c_concat"), context, control, {**options, OVERRIDE: attend}, **given)
+            for site in self.sites:
+                handles.append(site.module.register_forward_pre_hook(partial(cursor.enter, site)))
+                handles.append(site.module.register_forward_hook(partial(cursor.leave, site)))
+            for site in deaf:
+                site.module.forward = partial(self.family.stand_ins[type(site.module)], site.module, options)
+            yield
         finally:
+            for site in deaf:
+                vars(site.module).pop("forward", None)
             for handle in handles:
                 handle.remove()
 

@@ -8,7 +8,9 @@ SETTINGS = {"seed": 5, "steps": 4, "cfg": 2.0, "sampler_name": "euler", "schedul
 TEXT, CONCEPTS = "a lion", "dog, teddy bear, grass"
 
 
-@pytest.fixture(scope="module", params=["SD15", "SDXL", "Flux", "Flux2", "SD3", "QwenImage", "ZImage", "Lumina2", "WAN21_T2V"])
+@pytest.fixture(
+    scope="module", params=["SD15", "SDXL", "Flux", "Flux2", "SD3", "QwenImage", "ZImage", "Lumina2", "PixArtAlpha", "WAN21_T2V"]
+)
 def built(request):
     return request.param, FAMILIES[request.param].model(request.param), FAMILIES[request.param]
 

@@ -8,6 +8,7 @@ import comfy.ldm.modules.attention
 import comfy.sd1_clip
 import comfy.sdxl_clip
 import comfy.text_encoders.aura_t5
+import comfy.text_encoders.pixart_t5
 import comfy.text_encoders.qwen_image
 import comfy.text_encoders.sa_t5
 import comfy.text_encoders.sd2_clip
@@ -110,7 +111,11 @@ def test_every_family_of_text_encoders_is_read(table, tokenizer):
     assert ["2", "tiger", "tiger", "1", "0"] in rows_of(table("a tiger", text_encoder(tokenizer())))
 
 
-T5 = [comfy.text_encoders.sa_t5.SAT5Tokenizer, comfy.text_encoders.aura_t5.AuraT5Tokenizer]
+T5 = [
+    comfy.text_encoders.sa_t5.SAT5Tokenizer,
+    comfy.text_encoders.aura_t5.AuraT5Tokenizer,
+    comfy.text_encoders.pixart_t5.PixArtTokenizer,
+]
 
 
 @pytest.mark.parametrize("tokenizer", T5)
