@@ -149,8 +149,11 @@ class WatchedPrompt(SteeredPrompt):
             return
         q, _, _ = there.operands
 
+        def each(tensor: Tensor) -> Tensor:
+            return tensor.expand(len(q), *tensor.shape[1:])  # one layout serves the whole batch
+
         def attend_to(v: Tensor) -> Tensor:
-            return sum(there.attend(*operands) for operands in edited(v.expand(len(q), *v.shape[1:])))
+            return sum(there.attend(*map(each, operands)) for operands in edited(each(v)))
 
         self.store.add(word_maps(attend_to, self.words, self.width, there.layer.heads, q).unflatten(-1, there.layer.size))
 

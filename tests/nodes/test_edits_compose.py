@@ -211,6 +211,18 @@ def test_recorded_maps_of_an_edit_between_prompts_of_unequal_widths(run, clip, e
     assert torch.isfinite(recording.runs[-1].maps).all() and 0 < recording.runs[-1].maps.sum(1).max() <= 1
 
 
+def test_recorded_maps_of_an_edited_batch_are_those_of_each_picture(run, clip, edit, sample):
+    edited, positive = edit()
+    found = []
+    for rows in (1, 2):
+        model, recording = run("CrossAttnRecord", model=edited, clip=clip, text="a lion", words="lion", resolution="8")
+        sample(model, positive, {"samples": torch.zeros(rows, 4, 8, 8)})
+        found.append(recording.runs[-1].maps)
+    assert len(found[1]) == 2
+    assert_close(found[1][:1], found[0])
+    assert differs(found[1][1:], found[0])
+
+
 def test_a_layout_of_another_family_is_refused_before_sampling(edit, sample, layout_of):
     other = replace(layout_of("a dog"), latent_format="SDXL")
     with pytest.raises(ValueError, match="layout was recorded on SDXL latents, the model works on SD15"):
