@@ -37,22 +37,35 @@ def check_alignable(name: str, tokens: Sequence[Token]) -> None:
 def correspond(source: Sequence[Token], target: Sequence[Token], edit: str = "auto") -> tuple[Correspondence, str]:
     """How the prompts correspond by `edit`, swap or refine, and which it was: auto is a swap wherever that is possible.
 
-    Raises ValueError when it is to be a swap and the prompts differ in more than swapped words.
+    What a text encoder has read of one corresponds to what the same one has read of the other. Raises ValueError when it is to be a swap
+    and the prompts differ in more than swapped words.
     """
-    if edit == "refine":
-        return correspond_by_refinement(source, target), edit
+    encoders = sorted({token.encoder for token in (*source, *target)})
+    pairs = [tuple([token for token in tokens if token.encoder == encoder] for tokens in (source, target)) for encoder in encoders]
+    if edit != "refine":
+        changes = [_changes(*pair) for pair in pairs]
+        unmatched = [(s or t)[0].text for of_encoder in changes for s, t in of_encoder if not (s and t)]
+        if not unmatched:
+            return _side_by_side([_swap(*pair, of_encoder) for pair, of_encoder in zip(pairs, changes, strict=True)]), "swap"
+        if edit == "swap":
+            raise ValueError(
+                f"edit must be refine for these texts: only one of them has {quoted(unmatched[0])}, and swap needs words in its place"
+            )
+    return _side_by_side([correspond_by_refinement(*pair) for pair in pairs]), "refine"
+
+
+def _changes(source: Sequence[Token], target: Sequence[Token]) -> list[tuple[list[Word], list[Word]]]:
+    """Which words stand in the place of which."""
     s_words, t_words = words_of(source), words_of(target)
-    changes = [
-        (s_words[first:end], t_words[t_first:t_end])
-        for _, first, end, t_first, t_end in differences([word.keys for word in s_words], [word.keys for word in t_words])
-    ]
-    for s, t in changes:
-        if not (s and t):
-            if edit == "auto":
-                return correspond_by_refinement(source, target), "refine"
-            word = (s or t)[0].text
-            raise ValueError(f"edit must be refine for these texts: only one of them has {quoted(word)}, and swap needs words in its place")
-    return _swap(source, target, changes), "swap"
+    opcodes = differences([word.keys for word in s_words], [word.keys for word in t_words])
+    return [(s_words[first:end], t_words[t_first:t_end]) for _, first, end, t_first, t_end in opcodes]
+
+
+def _side_by_side(found: Sequence[Correspondence]) -> Correspondence:
+    """That of prompts whose columns are those of each encoder in turn."""
+    if len(found) == 1:
+        return found[0]
+    return Correspondence(torch.block_diag(*(each.mapping for each in found)), torch.cat([each.follows for each in found]))
 
 
 def correspond_by_refinement(source: Sequence[Token], target: Sequence[Token]) -> Correspondence:
@@ -104,7 +117,7 @@ def _special_mapping(source: Sequence[Token], target: Sequence[Token]) -> Tensor
     s_chunks, t_chunks = _special_columns(source), _special_columns(target)
     for number, s in enumerate(s_chunks):
         t = t_chunks[min(number, len(t_chunks) - 1)]
-        for place, column in enumerate(s):
+        for place, column in enumerate(s if t else ()):  # a long text may be without padding
             mapping[column, t[min(place, len(t) - 1)]] = 1
     return mapping
 

@@ -1,6 +1,7 @@
 """Words and their tokens, and how the tokens of two prompts correspond."""
 
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -173,3 +174,38 @@ def test_a_longer_prompt_is_refused_by_its_name():
     check_alignable("target_text", tokens_of("a " * MOST_ALIGNED))
     with pytest.raises(ValueError, match="target_text must have at most 4000 tokens to be compared with another prompt, got 4001"):
         check_alignable("target_text", tokens_of("a " * (MOST_ALIGNED + 1)))
+
+
+class TestSeveralEncoders:
+    """A prompt that two text encoders have read: what one has made of it stands behind what the other has."""
+
+    @staticmethod
+    def read(*texts: str) -> list[Token]:
+        made: list[Token] = []
+        for number, text in enumerate(texts):
+            words = 1 + max((token.word for token in made if token.word is not None), default=-1)
+            chunks = made[-1].chunk + 1 if made else 0
+            for token in tokens_of(text):
+                word = None if token.word is None else token.word + words
+                made.append(replace(token, key=(number, token.key), word=word, chunk=token.chunk + chunks, encoder=number))
+        return made
+
+    @pytest.mark.parametrize("edit", ["swap", "refine", "auto"])
+    @pytest.mark.parametrize("target", ["red li|on", "lion", "a lion"])
+    def test_each_encoders_words_correspond_to_its_own(self, target, edit):
+        source, alone = "dog", correspond(tokens_of("dog"), tokens_of(target), edit)
+        both, chosen = correspond(self.read(source, source), self.read(target, target), edit)
+        assert torch.equal(both.mapping, torch.block_diag(*[alone[0].mapping] * 2)) and chosen == alone[1]
+        assert torch.equal(both.follows, alone[0].follows.repeat(2))
+
+    def test_a_swap_must_be_one_in_each_of_them(self):
+        assert correspond(self.read("a dog", "a dog"), self.read("a lion", "here a dog"))[1] == "refine"
+        with pytest.raises(ValueError, match="edit must be refine for these texts: only one of them has 'here'"):
+            correspond(self.read("a dog", "a dog"), self.read("a lion", "here a dog"), "swap")
+
+
+def test_a_text_without_padding_corresponds_to_one_with_it():
+    source = tokens_of("a dog")
+    target = [token for token in tokens_of("a red dog") if token.word is not None]
+    refined, _ = correspond(source, target)
+    assert refined.mapping[[1, 2], [0, 2]].tolist() == [1, 1] and refined.mapping.sum() == 2
