@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from .encodings import alike
+from .encodings import alike, text_of
 from .layout import Layout, LayoutPath, Noising
 from .mixing import mix, mix_restoring_variance
 from .places import fit, spread
@@ -101,7 +101,7 @@ class BlendedLayout:
             return None
         common = min(map(len, levels))
         same_levels = torch.equal(*(level[-common:] for level in levels))
-        return prompts[0] if same_levels and alike(prompts[0][0][0], prompts[1][0][0]) else None
+        return prompts[0] if same_levels and alike(*(text_of(*entries[0]) for entries in prompts)) else None
 
     @property
     def sigmas(self) -> Tensor | None:

@@ -1,11 +1,25 @@
 """Prompts recognised by their encodings `[1, W, C]`: what a run samples is known by nothing else."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from .steering import PromptOfRun
+
+LAYERS = "conditioning_llama3"
+"""What else a conditioning may say of its prompt: `[1, layers, n, C]`, each layer of a second text encoder."""
+
+
+def text_of(context: Tensor, more: Mapping[str, Any]) -> Tensor:
+    """`[1, W, C]`: all rows of text that a network attends to, of an entry `[context, more]` of a CONDITIONING.
+
+    HiDream attends to the encoding, then to the second encoder's last layer, then to that of its layers which belongs to the block. The
+    last one stands here for both: a prompt's columns can be counted and a prompt be known by it as well.
+    """
+    layers = more.get(LAYERS)
+    return context if layers is None else torch.cat([context, layers[:, -1], layers[:, -1]], 1)
 
 
 class Edit(Protocol):

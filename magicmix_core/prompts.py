@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_finite_number
+from .encodings import text_of
 from .wording import cut, quoted
 
 MOST_NAMED = 1000
@@ -139,10 +140,10 @@ class Prompt:
     conditioning: list
     tokenize: Callable[[str, str], Sequence[Token]]
 
-    @property
+    @cached_property
     def encoding(self) -> Tensor:
         """`[1, W, C]`: a row for each token."""
-        return self.conditioning[0][0]
+        return text_of(*self.conditioning[0])
 
     @cached_property
     def finder(self) -> WordFinder:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 ATTENTIONS = ("optimized_attention", "optimized_attention_masked")
 LION, SCALE = 2, 3.0
 """The column of the word that is changed, and by how much it is re-weighted."""
+LIONS = (2, 3, 129, 256)
+"""Its columns where T5 has read it in 128, and Llama, twice, in 127 each."""
 
 
 def maps_of(q, k):
@@ -32,7 +34,9 @@ def attending(monkeypatch, network, explicit):
 
 
 def tokens_of(built, length, places):
-    """Where the picture stands in a joint attention of so many tokens, and where the 77 tokens of the prompt; None for another one."""
+    """Where the picture stands in a joint attention of so many tokens, and where the tokens of the prompt, mostly 77; None for another one."""
+    if built.name == "HiDream":
+        return slice(0, places), slice(places, length)
     before = {"Flux2": 512, "ZImage": 96}.get(built.name, 77)
     after = 16 if built.name == "ZImage" else 0  # both are filled up to a multiple of 32
     if length != before + places + after:
@@ -81,18 +85,18 @@ class Explicit:
         return out
 
 
-def scaled(v, column, offset=0):
+def scaled(v, columns, offset=0):
     v = v.clone()
-    v[..., offset + column, :] *= SCALE
+    v[..., [offset + column for column in columns], :] *= SCALE
     return v
 
 
 def joint_weights(q, k, v, row, picture, text):
-    return maps_of(q[row, :, picture], k[row]) @ scaled(v[row], LION, text.start)
+    return maps_of(q[row, :, picture], k[row]) @ scaled(v[row], LIONS if text.stop - text.start == 382 else [LION], text.start)
 
 
 def cross_weights(q, k, v, row):
-    return maps_of(q[row], k[row]) @ scaled(v[row], LION)
+    return maps_of(q[row], k[row]) @ scaled(v[row], [LION])
 
 
 def joint_swap(q, k, v, row, picture, text):

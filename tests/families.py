@@ -242,6 +242,7 @@ FAMILIES: dict[str, Family] = {
             "text_emb_dim": POOLED,
         },
         tensors={"conditioning_llama3": (2, 7, WIDTH)},
+        edits=True,
     ),
     "Chroma": Family(CHROMA, edits=True),
     "ChromaRadiance": Family(RADIANCE, size=(64, 64), edits=True),

@@ -7,11 +7,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ...magicmix_core.encodings import LAYERS
 from .pixart import STAND_INS
 from .transformer import Family, Site, Tokens, Transformer
 from .unet import UNet
 
-NAMES = "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, PixArt, Wan, Cosmos Predict 2 or LTX Video"
+NAMES = "a UNet of Stable Diffusion 1.x, 2.x and XL, or a network of Flux, Chroma, SD3, Qwen-Image, Lumina 2, Z-Image, HiDream, PixArt, Wan, Cosmos Predict 2 or LTX Video"
 
 
 def network_of(model) -> UNet | Transformer:
@@ -78,6 +79,26 @@ def _lumina_tokens(network: Any, columns: int, places: int) -> Tokens:
     return Tokens(slice(0, columns), slice(first, first + places))
 
 
+def _hidream_sites(network: Any) -> list[Site]:
+    """Blocks of two streams, then of one, numbered on."""
+    double = network.double_stream_blocks
+    return [*_joint(double), *_joint(network.single_stream_blocks, len(double), watched=not len(double))]
+
+
+def _hidream_text(prepared: dict) -> int:
+    """T5's tokens, those of Llama's last layer, and those of its layer for the block."""
+    if prepared.get("image_cond") is not None:
+        raise ValueError("model: HiDream draws beside a picture that it is to change here, so it cannot be steered: take out the picture")
+    layers = prepared.get("encoder_hidden_states_llama3")
+    if layers is None:
+        raise ValueError(f"model: HiDream's prompts must be encoded by its own text encoder: one lacks what Llama has read ({LAYERS})")
+    return prepared["c_crossattn"].shape[1] + 2 * layers.shape[2]
+
+
+def _picture_first(network: Any, columns: int, places: int) -> Tokens:
+    return Tokens(slice(places, places + columns), slice(0, places))
+
+
 def _apart(pairs: list[tuple[Any, Any]], calls: Callable[[Any], tuple[str, ...]] = lambda attention: ("cross",)) -> list[Site]:
     """`pairs` of each block's modules that attend to the picture and to the text; `calls(attention)` are those inside the latter."""
     sites = []
@@ -106,6 +127,9 @@ FAMILIES: dict[str, Family] = {
         "Qwen-Image", lambda network: _joint(network.transformer_blocks), lambda network: network.patch_size, _text_first
     ),
     "comfy.ldm.lumina.model.NextDiT": Family("Lumina 2", _lumina_sites, lambda network: network.patch_size, _lumina_tokens),
+    "comfy.ldm.hidream.model.HiDreamImageTransformer2DModel": Family(
+        "HiDream", _hidream_sites, lambda network: network.patch_size, _picture_first, text=_hidream_text, concepts=False
+    ),
     "comfy.ldm.pixart.pixartms.PixArtMS": Family(
         "PixArt",
         lambda network: _apart([(block.attn, block.cross_attn) for block in network.blocks]),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import comfy.sd1_clip
 import torch
 
+from ...magicmix_core.encodings import LAYERS, text_of
 from ...magicmix_core.prompts import Prompt, Token
 from ...magicmix_core.wording import quoted
 from .tokens import Vocabulary
@@ -74,11 +75,21 @@ class Reader:
         chunks = self.clip.tokenize(text, return_word_ids=True)
         return {part: chunks[part] for part in self.vocabularies}
 
-    def parts(self, lengths: dict[str, int], width: int) -> list[Part]:
-        """The text encoders whose tokens, of so many each, are the rows of an encoding of `width` rows, in their order.
+    def parts(self, lengths: dict[str, int], conditioning: list) -> list[Part]:
+        """The text encoders whose tokens, of so many each, are the rows of an encoding, in their order.
 
         Raises ValueError where no way of putting them together gives that many: an edit would be of the wrong words.
         """
+        (context, more), *_ = conditioning
+        width = context.shape[1]
+        counts = ", ".join(f"{count} of {name}" for name, count in lengths.items())
+        if LAYERS in more:  # T5's, and Llama's twice, but for the first one
+            beside = more[LAYERS].shape[2]
+            if lengths.get("t5xxl") != width or lengths.get("llama") != beside + 1:
+                raise ValueError(
+                    f"clip must give an encoding with a row for each token of T5 and of Llama, got {width} and {beside} rows for tokens that are {counts}"
+                )
+            return [Part("t5xxl", 0), Part("llama", 1), Part("llama", 1)]
         clips, others = [name for name in lengths if name in CLIPS], [name for name in lengths if name not in CLIPS]
         for other in others:
             if lengths[other] == width:
@@ -90,7 +101,6 @@ class Reader:
         for other in others:
             if 0 < (skipped := lengths[other] - width) < len(self.templates[other][0]):
                 return [Part(other, skipped)]
-        counts = ", ".join(f"{count} of {name}" for name, count in lengths.items())
         raise ValueError(f"clip must give an encoding with a row for each token, got {width} rows for tokens that are {counts}")
 
     def tokens(self, chunks: dict[str, list], parts: Sequence[Part], text: str) -> list[Token]:
@@ -113,7 +123,7 @@ def read_prompt(clip, text: str, name: str = "text") -> Prompt:
     reader = Reader(clip)
     chunks = reader.chunks(text, name)
     conditioning = encode(clip, text, name)
-    parts = reader.parts({part: sum(map(len, each)) for part, each in chunks.items()}, conditioning[0][0].shape[1])
+    parts = reader.parts(_lengths(chunks), conditioning)
 
     def phrase(words: str, name: str) -> list[Token]:
         whole = [replace(part, skipped=0) for part in parts]
@@ -125,7 +135,7 @@ def read_prompt(clip, text: str, name: str = "text") -> Prompt:
 def encode(clip, text: str, name: str = "text") -> list:
     """CONDITIONING, as the core's CLIP Text Encode makes it. Raises ValueError, naming the input `name`, for one that is not finite."""
     conditioning = clip.encode_from_tokens_scheduled(clip.tokenize(text))
-    if not all(bool(torch.isfinite(encoding).all()) for encoding, _ in conditioning):
+    if not all(bool(torch.isfinite(text_of(*entry)).all()) for entry in conditioning):
         raise _not_finite(name)
     return conditioning
 
@@ -134,7 +144,11 @@ def tokenize(clip, text: str, name: str = "text") -> list[Token]:
     """One token for each row of the text's encoding, which is only made where several text encoders, or a template, leave it open."""
     reader = Reader(clip)
     chunks = reader.chunks(text, name)
-    lengths = {part: sum(map(len, each)) for part, each in chunks.items()}
+    lengths = _lengths(chunks)
     clear = set(lengths) <= set(CLIPS)
-    width = next(iter(lengths.values())) if clear else encode(clip, text, name)[0][0].shape[1]
-    return reader.tokens(chunks, reader.parts(lengths, width), text)
+    parts = [Part(next(iter(lengths)), 0)] if clear else reader.parts(lengths, encode(clip, text, name))
+    return reader.tokens(chunks, parts, text)
+
+
+def _lengths(chunks: dict[str, list]) -> dict[str, int]:
+    return {part: sum(map(len, each)) for part, each in chunks.items()}

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ...magicmix_core.encodings import first_difference
+from ...magicmix_core.encodings import LAYERS, first_difference, text_of
 from ...magicmix_core.layout import SAME_LEVEL, check_known_at
 from ...magicmix_core.steering import SteeredPrompt, Steering
 from .samplers import MixingSampler
@@ -18,6 +18,15 @@ def check_whole(kind: str, conditioning: dict, way: Steering) -> None:
     if way.whole and ("area" in conditioning or conditioning.get("set_area_to_bounds", False)):
         why = "maps are recorded" if way.source is None else "a layout is followed"
         raise ValueError(f"{kind} must not be limited to an area where {why}: limit it by a mask")
+
+
+def check_not_joined(kind: str, conditioning: dict, way: Steering) -> None:
+    """Refuses a prompt of several text encoders to which another was appended: only the first encoder's tokens were."""
+    own = getattr(way, "encoding", None)
+    if LAYERS in conditioning and own is not None and own.shape[1] != text_of(conditioning["cross_attn"], conditioning).shape[1]:
+        raise ValueError(
+            f"{kind} must be the prompt as it was encoded where a model reads it by several text encoders: Conditioning (Concat) appends what one of them has read only"
+        )
 
 
 def check_draws_maps(prompt: SteeredPrompt, noise: Tensor) -> None:
@@ -88,7 +97,7 @@ def _starts_beside(run, source: SourceRows, x: Tensor, sigma: float) -> bool:
 def _where_the_text_differs(run, way: Steering) -> str:
     """The refusal of a run whose prompts are not the watched one."""
     contexts = [
-        each["cross_attn"]
+        text_of(each["cross_attn"], each)
         for kind, conds in run.guider.conds.items()
         if "negative" not in kind
         for each in conds

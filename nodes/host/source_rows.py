@@ -8,7 +8,7 @@ import comfy.utils
 import torch
 from torch import Tensor
 
-from ...magicmix_core.encodings import alike
+from ...magicmix_core.encodings import alike, text_of
 from ...magicmix_core.kept import Kept
 from ...magicmix_core.layout import Layout, LayoutPath
 from ...magicmix_core.placed import Placed
@@ -32,17 +32,17 @@ class SourceRows:
     def __init__(self, guider, layout: Layout, conditioning: list, key: str):
         """Has the host prepare `conditioning` `[tensor, dict]` under `key` along with the run's own."""
         guider.conds[key] = comfy.sampler_helpers.convert_cond([as_a_source(conditioning)])
-        self.guider, self.layout, self.key, self.context = guider, layout, key, conditioning[0]
+        self.guider, self.layout, self.key, self.context = guider, layout, key, text_of(*conditioning)
         self.count = layout.samples.shape[0]
         self._placed = Placed()
 
     def serves(self, source: Source) -> bool:
         """Whether a source is this layout, seen with this prompt or with any."""
-        return self.layout.same(source.layout) and (source.conditioning is None or alike(self.context, source.conditioning[0]))
+        return self.layout.same(source.layout) and (source.conditioning is None or alike(self.context, text_of(*source.conditioning)))
 
     def kept(self, reads: Reads) -> Kept | None:
         """What is kept of the layout, if that is all that is read of it, seen with this prompt."""
-        kept, (context, _) = self.layout.kept, self.layout.conditioning[0]
+        kept, context = self.layout.kept, text_of(*self.layout.conditioning[0])
         return kept if kept is not None and kept.reads.covers(reads) and alike(self.context, context) else None
 
     def latent(self, like: Tensor, sigma: float) -> Tensor:

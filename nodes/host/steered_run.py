@@ -10,6 +10,7 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
+from ...magicmix_core.encodings import text_of
 from ...magicmix_core.kept import Kept, KeptLevel
 from ...magicmix_core.steered_attention import Call, Rows, Taken
 from ...magicmix_core.steering import Before, PromptOfRun, Reads, Source, SteeredPrompt, Steering, steered
@@ -17,7 +18,7 @@ from .carrying import KEY, carried_by
 from .memory import fits
 from .networks import network_of
 from .node_text import notes_of
-from .run_checks import check_draws_maps, check_is_met, check_sampler, check_start, check_whole
+from .run_checks import check_draws_maps, check_is_met, check_not_joined, check_sampler, check_start, check_whole
 from .source_rows import SourceRows
 from .which_run import origin_here
 
@@ -78,10 +79,11 @@ class SteeredRun:
 
     def _take(self, kind: str, conditioning: dict, noise: Tensor) -> None:
         context = conditioning.get("cross_attn")
-        context = noise.new_zeros(1, 0, 1) if context is None else context
+        context = noise.new_zeros(1, 0, 1) if context is None else text_of(context, conditioning)
         prompt = PromptOfRun(context, "negative" not in kind, tuple(conditioning.get(KEY, ())))
         for way, acting in steered(prompt, self.known, self.drawing):
             check_whole(kind, conditioning, way)
+            check_not_joined(kind, conditioning, way)
             check_draws_maps(acting, noise)
             if way.source is not None:
                 way.source.layout.check_fits(self.guider.model_patcher.model, noise.shape)

@@ -54,6 +54,8 @@ class Family:
     the number of blocks that there are; `least_text(network)` to how many tokens the host fills a text in front. Where the
     text is `masked`, prompts of a run are masked each in its own way, and none can look as another does. `stand_ins` are by their class
     modules whose attention does not know of a call's transformer_options, and what they do for one call: `(module, options, *inputs)`.
+    `text(prepared)` counts the columns of text that a call has by what the host has prepared for it, and raises ValueError where they
+    cannot be told. `concepts` says whether tokens behind an encoding stand behind all text.
     """
 
     name: str
@@ -64,6 +66,8 @@ class Family:
     least_text: Callable[[Any], int] = lambda network: 0
     masked: bool = False
     stand_ins: Mapping[type, Callable] = field(default_factory=dict)
+    text: Callable[[dict], int] = lambda prepared: prepared["c_crossattn"].shape[1]
+    concepts: bool = True
 
 
 class Cursor:
@@ -130,6 +134,10 @@ class Transformer:
             raise ValueError(
                 f"model: {self.family.name} masks what is behind a prompt, so maps and Prompt-to-Prompt do not work with it; Cross-Attn Reweight and Plug-and-Play do"
             )
+        if "concepts" in kinds and not self.family.concepts:
+            raise ValueError(
+                f"model: {self.family.name} reads a prompt by several text encoders, so maps of concepts do not work with it; those of the prompt's words do"
+            )
         return comfy.patcher_extension.WrappersMP.APPLY_MODEL, partial(self._apply, call_of)
 
     # A compiled model runs such calls as they are: what steers them differs in every one, and each would be compiled anew.
@@ -175,7 +183,7 @@ class Transformer:
         cursor, context = Cursor(), prepared["c_crossattn"]
         height, width = (math.ceil(length / self.family.patch(self.network)) for length in x.shape[-2:])
         frames = x.shape[2] if x.ndim == 5 else 1
-        tokens = self.family.tokens(self.network, context.shape[1], frames * height * width)
+        tokens = self.family.tokens(self.network, self.family.text(prepared), frames * height * width)
         attend = partial(self._attend, call, cursor, (frames * height, width), tokens, options.get(OVERRIDE))
         options = {**options, OVERRIDE: attend}
         given = {name: value for name, value in prepared.items() if name not in ("c_concat", "c_crossattn")}

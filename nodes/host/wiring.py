@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from comfy_execution.utils import get_executing_context
 
-from ...magicmix_core.encodings import first_difference
+from ...magicmix_core.encodings import first_difference, text_of
 from ...magicmix_core.layout import Layout
 from ...magicmix_core.prompts import Prompt
 from .graph import links_of, name_of, output_type, running_graph, upstream
@@ -45,7 +45,7 @@ def half_connected_here() -> str:
 
 def unlike_the_layout(source: Prompt, layout: Layout) -> list[str]:
     """Whether `source` is another prompt than the one the layout was made with."""
-    same = max((first_difference(source.encoding, context) for context, _ in layout.conditioning), default=0)
+    same = max((first_difference(source.encoding, text_of(*entry)) for entry in layout.conditioning), default=0)
     if same == source.encoding.shape[1]:
         return []
     word = next((word.text for word in source.finder.words if same in word.columns), None)

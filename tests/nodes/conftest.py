@@ -180,7 +180,7 @@ def layout(layout_of):
     return layout_of("a dog")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def sample(run, encode, sampling):
     """`sample(model, positive, latent, ...)`: what the core's KSampler draws, a tensor."""
 

@@ -5,8 +5,19 @@ from functools import cache
 import pytest
 import torch
 from built_families import EDITED, SETTINGS, SHIFTED, UNEDITED, difference, of
+from small_text_encoders import reading_for
 
 SOURCE, TARGET = "a dog on grass", "a lion on grass"
+
+
+@pytest.fixture
+def clip(clip, built):
+    return reading_for(built.family, clip)
+
+
+@pytest.fixture
+def encode(run, clip):
+    return lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
 
 
 @pytest.fixture

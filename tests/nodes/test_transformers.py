@@ -1,12 +1,9 @@
 """Edits on networks without a UNet, against attention maps that are made, changed and applied in the network's own layers."""
 
 import sys
-import zlib
 from dataclasses import replace
 from types import SimpleNamespace
 
-import comfy.ldm.modules.attention
-import comfy.text_encoders.z_image
 import pytest
 import torch
 from closeness import assert_close, differs, relative_distance
@@ -21,13 +18,14 @@ from explicit_attention import (
     maps_of,
     sources_map,
 )
-from families import FAMILIES, WIDTH
+from families import FAMILIES
+from small_text_encoders import LongAndShort, reading_for
 
 SETTINGS = {"seed": 5, "steps": 2, "cfg": 2.0, "sampler_name": "euler", "scheduler": "normal"}
 SOURCE, TARGET = "a dog on grass", "a lion on grass"
-JOINT = ("Flux", "FluxSchnell", "FluxInpaint", "Flux2", "Chroma", "SD3", "QwenImage", "Lumina2", "ZImage")
+JOINT = ("Flux", "FluxSchnell", "FluxInpaint", "Flux2", "Chroma", "SD3", "QwenImage", "Lumina2", "ZImage", "HiDream")
 APART = ("WAN21_T2V", "WAN22_T2V", "WAN21_I2V", "CosmosT2IPredict2", "PixArtAlpha", "PixArtSigma")
-DEEPER = {"num_layers": 2, "n_layers": 2, "num_blocks": 2, "depth": 2}
+DEEPER = {"num_layers": 2, "num_single_layers": 2, "llama_layers": [0, 1, 1, 0], "n_layers": 2, "num_blocks": 2, "depth": 2}
 """In a first block the picture is the same for all rows of a first step: what is taken from the layout shows behind it."""
 
 
@@ -39,6 +37,17 @@ def built(request):
     family = replace(family, config=family.config | deeper)
     model = family.model(request.param)
     return SimpleNamespace(name=request.param, family=family, model=model, network=model.model.diffusion_model)
+
+
+@pytest.fixture
+def clip(clip, built):
+    """The demo checkpoint's text encoder, or one of HiDream's kind."""
+    return reading_for(built.family, clip)
+
+
+@pytest.fixture
+def encode(run, clip):
+    return lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
 
 
 @pytest.fixture
@@ -131,42 +140,32 @@ class TestIdentities:
         assert_close(*drawn)
 
 
-class LongAndShort:
-    """A text encoder whose encodings are as long as the prompt is, as Z-Image's and Qwen-Image's are."""
-
-    def __init__(self):
-        self.tokenizer = comfy.text_encoders.z_image.ZImageTokenizer()
-        self.tokenize = self.tokenizer.tokenize_with_weights
-
-    def encode_from_tokens_scheduled(self, tokens):
-        (chunk,) = tokens["qwen3_4b"]
-        rows = [torch.randn(WIDTH, generator=torch.Generator().manual_seed(zlib.crc32(repr(token[0]).encode()))) for token in chunk]
-        return [[torch.stack(rows)[None], {"pooled_output": torch.zeros(1, 128)}]]
-
-
 SHORT, ALIKE = "a dog on grass", "a lion on grass"
 LONG = "a very, very long lion on wonderfully green grass, and all that is said about it" * 3
+LONGER = LONG * 3
+"""Than the 128 tokens up to which HiDream's texts are filled."""
 
 
 @pytest.fixture
 def lengthened(run, built, empty):
     """`lengthened(target, ...)`: an edit of SHORT drawn, the latent of its layout, and the edit itself."""
-    clip = LongAndShort()
+    clip = reading_for(built.family, LongAndShort())
 
-    def draw(target, cfg=2.0, **steps):
+    def draw(target, cfg=2.0, rows=1, **steps):
         ends = {name: run("CLIPTextEncode", clip=clip, text=text)[0] for name, text in (("positive", SHORT), ("negative", ""))}
         settings = SETTINGS | {"cfg": cfg}
         layout, latent = run("MagicMixLayoutFromPrompt", model=built.model, **ends, **settings, latent=empty)
         texts = {"source_text": SHORT, "target_text": target, "edit": "auto"}
         choice = {"cross_steps": 1.0, "self_steps": 1.0} | steps
         model, positive = run("PromptToPrompt", model=built.model, clip=clip, layout=layout, **texts, **choice)
-        inputs = {"model": model, "positive": positive, "negative": ends["negative"], "latent_image": empty, "denoise": 1.0} | settings
+        batch = {"samples": torch.cat([empty["samples"]] * rows)}
+        inputs = {"model": model, "positive": positive, "negative": ends["negative"], "latent_image": batch, "denoise": 1.0} | settings
         return run("KSampler", **inputs)[0]["samples"], latent["samples"], positive[0][1]["magicmix_steering"][0]
 
     return draw
 
 
-@pytest.mark.parametrize("built", ["QwenImage", "Lumina2", "ZImage", "Flux", "PixArtAlpha", "PixArtSigma"], indirect=True)
+@pytest.mark.parametrize("built", ["QwenImage", "Lumina2", "ZImage", "Flux", "HiDream", "PixArtAlpha", "PixArtSigma"], indirect=True)
 class TestPromptsOfOtherLengths:
     """The layout's prompt cannot stand in a row beside a longer one: it is seen in a call of its own, with the same result."""
 
@@ -174,39 +173,67 @@ class TestPromptsOfOtherLengths:
         drawn, layout, _ = lengthened(SHORT, cfg=1.0)
         assert_close(drawn, layout)
 
-    def test_a_longer_prompt_is_edited(self, built, lengthened):
-        drawn, layout, _ = lengthened(LONG)
-        plain, _, _ = lengthened(LONG, cross_steps=0.0, self_steps=0.0)
+    @pytest.fixture
+    def long(self, built):
+        return LONGER if built.name == "HiDream" else LONG
+
+    def test_a_longer_prompt_is_edited(self, built, lengthened, long):
+        drawn, layout, _ = lengthened(long)
+        plain, _, _ = lengthened(long, cross_steps=0.0, self_steps=0.0)
         assert differs(drawn, plain, 1e-5) and differs(drawn, layout, 1e-5)
-        if built.name not in APART:  # where new words' maps are added to the source's
+        if built.name not in (*APART, "HiDream"):
             nearer = relative_distance(drawn, layout) < relative_distance(plain, layout)
             assert nearer or relative_distance(plain, layout) < 1e-3
 
-    def test_a_prompt_of_the_same_length_needs_no_call_of_its_own(self, lengthened, calls):
+    def test_a_prompt_of_the_same_length_needs_no_call_of_its_own(self, lengthened, calls, long):
         lengthened(ALIKE)
         same = [len(arguments[0]) for arguments, _, _ in calls]
         calls.clear()
-        lengthened(LONG)
+        lengthened(long)
         assert 3 not in [len(arguments[0]) for arguments, _, _ in calls] and len(calls) > len(same)
 
 
-@pytest.mark.parametrize("target", [LONG, "lion"])
-@pytest.mark.parametrize("built", ["PixArtAlpha", "PixArtSigma"], indirect=True)
+@pytest.mark.parametrize("built", ["Flux", "HiDream", "PixArtSigma"], indirect=True)
+def test_one_layout_of_another_length_serves_a_batch(run, built, lengthened, empty):
+    """Its first picture is the one that is drawn alone."""
+    one, two = (lengthened(LONGER, rows=rows)[0] for rows in (1, 2))
+    assert_close(two[:1], one)
+    assert differs(two[1:], one)
+
+
+@pytest.mark.parametrize(
+    "built, target",
+    [("HiDream", LONGER), *((name, target) for name in ("PixArtAlpha", "PixArtSigma") for target in (LONGER, "lion"))],
+    indirect=["built"],
+)
 def test_maps_of_a_source_of_another_length_are_the_explicit_ones(built, lengthened, empty, calls, monkeypatch, target):
     _, _, edit = lengthened(target)
     seen, edited = [call for call in calls if call[1]["options"]["cond_or_uncond"] == [0]][-2:]
-    maps = []
-    with attending(monkeypatch, built.network, lambda q, k, v: (maps.append(maps_of(q, k)), maps[-1] @ v.double())[1]):
+    sources = []
+
+    def note(q, k, v):
+        sources.append((q[0], k[0]))
+        return maps_of(q, k) @ v.double()
+
+    with attending(monkeypatch, built.network, note):
         again(built, seen)
     governed = (edit.cross_until > 0).double()
 
-    def words(q, k, v, row):
-        return maps.pop(0)[0] @ (edit.mapping * governed @ v[row]) + maps_of(q[row], k[row]) @ (v[row] * (1 - governed)[:, None])
+    def cross(q, k, v, row):
+        mapped, own = edit.mapping * governed @ v[row], v[row] * (1 - governed)[:, None]
+        return maps_of(*sources.pop(0)) @ mapped + maps_of(q[row], k[row]) @ own
 
-    explicit = Explicit(built, empty, 0, cross=words, itself=lambda q, k, v, row: maps.pop(0)[0] @ v[row])
+    def itself(q, k, v, row):
+        return maps_of(*sources.pop(0)) @ v[row]
+
+    def joint(q, k, v, row, picture, text):
+        source_q, source_k = sources.pop(0)
+        return maps_of(source_q[:, picture], torch.cat([source_k[:, picture], k[row, :, text]], 1)) @ v[row]
+
+    explicit = Explicit(built, empty, 0, cross=cross, itself=itself, joint=joint)
     with attending(monkeypatch, built.network, explicit):
         expected = again(built, edited)
-    assert explicit.changed and not maps
+    assert explicit.changed and not sources
     assert relative_distance(edited[2], expected) <= 1e-5 < relative_distance(edited[2], again(built, edited))
 
 
@@ -272,7 +299,7 @@ def test_maps_of_a_video_are_refused(run, built, clip, sample, encode):
         sample(model, encode(TARGET), built.family.latent(built.model), encode(""), **SETTINGS)
 
 
-@pytest.mark.parametrize("built", ["Flux", "Flux2", "SD3", "QwenImage", "ZImage", "WAN21_T2V", "PixArtAlpha"], indirect=True)
+@pytest.mark.parametrize("built", ["Flux", "Flux2", "SD3", "QwenImage", "ZImage", "HiDream", "WAN21_T2V", "PixArtAlpha"], indirect=True)
 def test_maps_are_of_the_words_and_of_the_pictures_size(run, built, clip, draw, encode):
     model, recording = run("CrossAttnRecord", model=built.model, clip=clip, text=TARGET, words="lion, grass", resolution="16")
     drawn = draw(model, encode(TARGET))
@@ -282,7 +309,7 @@ def test_maps_are_of_the_words_and_of_the_pictures_size(run, built, clip, draw, 
     assert torch.equal(drawn, draw(built.model, encode(TARGET)))
 
 
-@pytest.mark.parametrize("built", ["Flux", "QwenImage", "WAN21_T2V", "PixArtSigma"], indirect=True)
+@pytest.mark.parametrize("built", ["Flux", "QwenImage", "HiDream", "WAN21_T2V", "PixArtSigma"], indirect=True)
 def test_a_local_blend_keeps_the_rest(run, built, clip, layout, encode):
     texts = {"source_text": SOURCE, "target_text": TARGET, "edit": "swap", "cross_steps": 0.8, "self_steps": 0.4}
     model, positive = run("PromptToPrompt", model=built.model, clip=clip, layout=layout, **texts, local_blend="dog, lion")
