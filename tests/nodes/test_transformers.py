@@ -25,6 +25,7 @@ SETTINGS = {"seed": 5, "steps": 2, "cfg": 2.0, "sampler_name": "euler", "schedul
 SOURCE, TARGET = "a dog on grass", "a lion on grass"
 JOINT = ("Flux", "FluxSchnell", "FluxInpaint", "Flux2", "Chroma", "SD3", "QwenImage", "Lumina2", "ZImage", "HiDream")
 APART = ("WAN21_T2V", "WAN22_T2V", "WAN21_I2V", "CosmosT2IPredict2", "PixArtAlpha", "PixArtSigma")
+EXACT = tuple(f"{name} in float64" for name in ("HiDream", "PixArtAlpha", "PixArtSigma"))
 DEEPER = {"num_layers": 2, "num_single_layers": 2, "llama_layers": [0, 1, 1, 0], "n_layers": 2, "num_blocks": 2, "depth": 2}
 """In a first block the picture is the same for all rows of a first step: what is taken from the layout shows behind it."""
 
@@ -32,11 +33,15 @@ DEEPER = {"num_layers": 2, "num_single_layers": 2, "llama_layers": [0, 1, 1, 0],
 @pytest.fixture(scope="module")
 def built(request):
     """A family's small model, whose prompts matter."""
-    family = FAMILIES[request.param]
-    deeper = {name: DEEPER[name] for name in DEEPER if name in family.config and request.param != "SD3"}
+    name, _, exact = request.param.partition(" in ")
+    family = FAMILIES[name]
+    deeper = {setting: DEEPER[setting] for setting in DEEPER if setting in family.config and name != "SD3"}
     family = replace(family, config=family.config | deeper)
-    model = family.model(request.param)
-    return SimpleNamespace(name=request.param, family=family, model=model, network=model.model.diffusion_model)
+    model = family.model(name)
+    network = model.model.diffusion_model
+    if exact:
+        network.to(torch.float64).dtype = torch.float64
+    return SimpleNamespace(name=name, family=family, model=model, network=network)
 
 
 @pytest.fixture
@@ -89,7 +94,7 @@ def again(built, call):
         return built.network(*arguments, **{name: value for name, value in named.items() if name != "options"}, transformer_options={})
 
 
-@pytest.mark.parametrize("built", [*JOINT, *APART], indirect=True)
+@pytest.mark.parametrize("built", [*JOINT, *APART, *EXACT], indirect=True)
 class TestAgainstExplicitMaps:
     def check(self, built, empty, calls, monkeypatch, front, **change):
         (call,) = calls[-1:]
@@ -98,7 +103,7 @@ class TestAgainstExplicitMaps:
         with attending(monkeypatch, built.network, explicit):
             expected = again(built, call)
         assert explicit.changed
-        assert relative_distance(call[2][row], expected[row]) <= 1e-5
+        assert relative_distance(call[2][row], expected[row]) <= (1e-10 if call[2].dtype == torch.float64 else 1e-5)
         plain = again(built, call)
         assert relative_distance(call[2][row], plain[row]) > 1e-5
 
