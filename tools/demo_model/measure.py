@@ -106,7 +106,7 @@ def main():
     guidance = arguments.guidance or settings["guidance"]
     labels, mark = classifier.Labels(view), "" if arguments.network == "unet" else f"-{arguments.network}"
     whole = checkpoint(folder)
-    path = folder / export_transformer.NAME if mark else whole
+    path = checkpoint(folder, export_transformer.NAME) if mark else whole
     model = Exported(whole, path if mark else None)
     judge_model, trust = classifier.load(folder, labels)
     pictures, rows = load_pictures(folder, view)

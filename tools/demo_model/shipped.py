@@ -10,9 +10,9 @@ NAME = "magicmix-demo.safetensors"
 SHIPPED = Path(__file__).resolve().parents[2] / "demo_model" / NAME
 
 
-def checkpoint(folder):
-    """The file in the build folder, or the shipped one where there is none."""
-    return folder / NAME if (folder / NAME).exists() else SHIPPED
+def checkpoint(folder, name=NAME):
+    """The file of that name in the build folder, or the shipped one where there is none."""
+    return folder / name if (folder / name).exists() else SHIPPED.with_name(name)
 
 
 def shipped_autoencoder():
