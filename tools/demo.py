@@ -24,7 +24,7 @@ from nodes.sheet import draw_sheet
 
 OUT = PACK / "out"
 LAYOUTS = PACK / "demo_model" / "layouts"
-NUS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+NUS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 
 
 @dataclass(frozen=True)
