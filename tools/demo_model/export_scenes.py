@@ -54,9 +54,9 @@ def main():
     saved = checkpoints.load(folder / "scenes.pt")
     if saved is None:  # the autoencoder is trained first
         training = SceneTraining(config, words, pick_device())
-        training.begin(*read_parts(newest()))
+        training.begin(*read_parts(newest(arguments.smoke)))
         saved = {"averaged_unet": training.unet.state_dict(), "averaged_text": training.text.state_dict(), "pictures": training.pictures}
-    autoencoder, seen = load_autoencoder(config, folder)
+    autoencoder, seen = load_autoencoder(config, folder, newest(arguments.smoke))
     counts = {"trained_scenes": saved["pictures"], "trained_pictures": saved["pictures"], "autoencoder_pictures": seen}
     path = arguments.to or folder / NAME
     write(path, gather(saved, autoencoder.state_dict()), describe(config, composer, autoencoder) | counts)

@@ -52,15 +52,17 @@ def train(smoke, start):
     config, composer, _ = prepare(smoke)
     settings, workers, device = config["autoencoder"], Workers(), pick_device()
     torch.manual_seed(settings["seed"])
-    description, parts = read_parts(start or newest())
+    description, parts = read_parts(start or newest(smoke))
     model, step = grown_autoencoder(config, description, parts).to(device), description.get("autoencoder_pictures", 0) // settings["batch"]
     encoder = [p for name, p in model.named_parameters() if name.startswith("encoder")]
+    for parameter in encoder:
+        parameter.requires_grad_(settings["encoder_factor"] > 0)  # one that rests needs no backward pass
     ids = {id(p) for p in encoder}
     groups = [
         {"params": encoder, "factor": settings["encoder_factor"]},
         {"params": [p for p in model.parameters() if id(p) not in ids], "factor": 1.0},
     ]
-    parameters = [p for group in groups for p in group["params"]]
+    parameters = [p for group in groups for p in group["params"] if p.requires_grad]
     optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=1e-4, foreach=True)
     average = checkpoints.MovingAverage(parameters, settings["ema"])
     path, began_at = folder / "scene_autoencoder.pt", step

@@ -78,10 +78,10 @@ def grown_autoencoder(config, description, parts):
     return model
 
 
-def load_autoencoder(config, folder, start=None):
-    """(the trained autoencoder, how many pictures it has seen): of this folder's training, else of the exported file to start from."""
-    saved = None if start else checkpoints.load(folder / "scene_autoencoder.pt")
-    description, parts = read_parts(start or newest())
+def load_autoencoder(config, folder, start):
+    """(the trained autoencoder, how many pictures it has seen): of the training in this `folder`, if any, else of the exported file `start`."""
+    saved = folder and checkpoints.load(folder / "scene_autoencoder.pt")
+    description, parts = read_parts(start)
     model, seen = grown_autoencoder(config, description, parts), description.get("autoencoder_pictures", 0)
     if saved:
         model.load_state_dict(saved["averaged"])
@@ -167,15 +167,15 @@ def train(smoke, start):
     settings, workers, device = config["training"], Workers(), pick_device()
     torch.manual_seed(settings["seed"])
     training = SceneTraining(config, words, device)
-    saved = None if start else checkpoints.load(folder / "scenes.pt")
+    saved, source = None if start else checkpoints.load(folder / "scenes.pt"), start or newest(smoke)
     if saved:
         training.resume(saved)
     else:
-        training.begin(*read_parts(start or newest()))
-    autoencoder = load_autoencoder(config, folder, start)[0].to(device)
+        training.begin(*read_parts(source))
+    autoencoder = load_autoencoder(config, None if start else folder, source)[0].to(device)
     if workers.rank == 0:
         size = sum(parameter.numel() for parameter in training.unet.parameters()) / 1e6
-        log.info("%.2f M parameters, %d pictures seen, %s", size, training.pictures, "saved state" if saved else start or newest())
+        log.info("%.2f M parameters, %d pictures seen, %s", size, training.pictures, "saved state" if saved else source)
 
     def learn():
         return training.learn(composer, autoencoder, workers)
