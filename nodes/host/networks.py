@@ -42,10 +42,13 @@ def _text_first(network: Any, columns: int, places: int) -> Tokens:
     return Tokens(slice(0, columns), slice(columns, columns + places))
 
 
-def _flux_sites(network: Any) -> list[Site]:
+def _two_streams_then_one(double: Any, single: Any) -> list[Site]:
     """Blocks of two streams, then of one, numbered on."""
-    double = network.double_blocks
-    return [*_joint(double), *_joint(network.single_blocks, len(double), watched=not len(double))]
+    return [*_joint(double), *_joint(single, len(double), watched=not len(double))]
+
+
+def _flux_sites(network: Any) -> list[Site]:
+    return _two_streams_then_one(network.double_blocks, network.single_blocks)
 
 
 def _least_flux_text(network: Any) -> int:
@@ -80,9 +83,7 @@ def _lumina_tokens(network: Any, columns: int, places: int) -> Tokens:
 
 
 def _hidream_sites(network: Any) -> list[Site]:
-    """Blocks of two streams, then of one, numbered on."""
-    double = network.double_stream_blocks
-    return [*_joint(double), *_joint(network.single_stream_blocks, len(double), watched=not len(double))]
+    return _two_streams_then_one(network.double_stream_blocks, network.single_stream_blocks)
 
 
 def _hidream_text(prepared: dict) -> int:

@@ -194,7 +194,7 @@ class Transformer:
     def _followed(self, cursor: Cursor, options: dict) -> Iterator[None]:
         """Inside, `cursor` knows which module attends, and every module asks what `options` say. Raises ValueError for one that
         another pack has replaced."""
-        handles, deaf = [], [site for site in self.sites if self.family.stand_ins]
+        handles, deaf = [], self.sites if self.family.stand_ins else []
         for site in deaf:
             if "forward" in vars(site.module) or type(site.module) not in self.family.stand_ins:
                 raise _replaced(site)
