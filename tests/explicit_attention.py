@@ -6,8 +6,10 @@ from contextlib import contextmanager
 ATTENTIONS = ("optimized_attention", "optimized_attention_masked")
 LION, SCALE = 2, 3.0
 """The column of the word that is changed, and by how much it is re-weighted."""
-LIONS = (2, 3, 129, 256)
-"""Its columns where T5 has read it in 128, and Llama, twice, in 127 each."""
+T5, LLAMA = 128, 127
+"""Columns of a short prompt that HiDream's text encoders have read: T5 once, Llama twice."""
+LIONS = [2, 3, T5 + 1, T5 + LLAMA + 1]
+"""The word's columns there."""
 
 
 def maps_of(q, k):
@@ -92,7 +94,7 @@ def scaled(v, columns, offset=0):
 
 
 def joint_weights(q, k, v, row, picture, text):
-    return maps_of(q[row, :, picture], k[row]) @ scaled(v[row], LIONS if text.stop - text.start == 382 else [LION], text.start)
+    return maps_of(q[row, :, picture], k[row]) @ scaled(v[row], LIONS if text.stop - text.start == T5 + 2 * LLAMA else [LION], text.start)
 
 
 def cross_weights(q, k, v, row):

@@ -153,8 +153,15 @@ def clip(run):
 
 
 @pytest.fixture(scope="session")
-def encode(run, clip):
-    return lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
+def encode_by(run):
+    """`encode_by(clip)(text)`: what the core's CLIP Text Encode gives."""
+    return lambda clip: lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
+
+
+@pytest.fixture
+def encode(encode_by, clip):
+    """By the test's own text encoder."""
+    return encode_by(clip)
 
 
 @pytest.fixture(scope="session")
@@ -164,8 +171,9 @@ def sampling():
 
 
 @pytest.fixture(scope="session")
-def layout_of(run, encode, worded, sampling):
+def layout_of(run, encode_by, clip, worded, sampling):
     """`layout_of(text, latent, model, ...)`: the recorded path of a prompt."""
+    encode = encode_by(clip)
 
     def record(text, latent=EMPTY, model=worded, **settings):
         inputs = {"model": model, "positive": encode(text), "negative": encode(""), "latent": latent}

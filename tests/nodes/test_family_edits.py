@@ -16,11 +16,6 @@ def clip(clip, built):
 
 
 @pytest.fixture
-def encode(run, clip):
-    return lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
-
-
-@pytest.fixture
 def masked(built):
     """`masked(conditioning)`: with the mask that some text encoders give along, where the family wants one."""
     more = {"attention_mask": torch.ones(1, 77, dtype=torch.long)} if built.family.masked else {}

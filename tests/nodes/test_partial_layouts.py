@@ -51,12 +51,12 @@ def mix(run, prompt):
 
 
 @pytest.fixture(scope="module")
-def words(run, worded_tiny, encode, latent):
+def words(run, worded_tiny, clip, encode_by, latent):
     """`words(k_max, keep, model)`: a layout with a prompt that words are found in."""
 
     @cache
     def follow(k_max, keep="off", model=worded_tiny):
-        inputs = {"model": model, "positive": encode("a dog"), "latent": latent(), "refinements": 0, "k_max": k_max, "keep": keep}
+        inputs = {"model": model, "positive": encode_by(clip)("a dog"), "latent": latent(), "refinements": 0, "k_max": k_max, "keep": keep}
         return run("MagicMixLayoutInversion", **inputs, **SETTINGS)[0]
 
     return follow

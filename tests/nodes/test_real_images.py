@@ -24,9 +24,9 @@ def photograph(run, checkpoint):
 
 
 @pytest.fixture(scope="module")
-def layout(run, checkpoint, encode, photograph):
+def layout(run, checkpoint, clip, encode_by, photograph):
     settings = {"steps": SAMPLING["steps"], "scheduler": SAMPLING["scheduler"], "refinements": 2}
-    return run("MagicMixLayoutInversion", model=checkpoint[0], positive=encode(SOURCE), latent=photograph, **settings)[0]
+    return run("MagicMixLayoutInversion", model=checkpoint[0], positive=encode_by(clip)(SOURCE), latent=photograph, **settings)[0]
 
 
 @pytest.fixture

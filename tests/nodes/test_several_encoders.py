@@ -6,21 +6,15 @@ import comfy.text_encoders.hidream
 import pytest
 import torch
 from built_families import SETTINGS, difference, of
+from explicit_attention import LIONS, LLAMA, T5
 from small_text_encoders import t5_and_llama
 
 TEXT = "a lion on grass"
-T5, LLAMA = 128, 127
-LION = [2, 3, T5 + 1, T5 + LLAMA + 1]
 
 
 @pytest.fixture
 def clip():
     return t5_and_llama()
-
-
-@pytest.fixture
-def encode(run, clip):
-    return lambda text: run("CLIPTextEncode", clip=clip, text=text)[0]
 
 
 @pytest.fixture
@@ -46,12 +40,12 @@ class TestWords:
         rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
         words = [(int(index), word) for index, _, word, *_ in rows if word]
         begins = {word: [index for index, other in words if other == word] for _, word in words}
-        assert begins["lion"] == LION and begins["grass"] == [5, T5 + 3, T5 + LLAMA + 3]
+        assert begins["lion"] == LIONS and begins["grass"] == [5, T5 + 3, T5 + LLAMA + 3]
 
     @of(["HiDream"])
     def test_are_scaled_as_both_encoders_read_them(self, reweight, built):
         scales = steered_by(reweight(built.model)[1]).scales
-        assert len(scales) == T5 + 2 * LLAMA and (scales != 1).nonzero().flatten().tolist() == LION
+        assert len(scales) == T5 + 2 * LLAMA and (scales != 1).nonzero().flatten().tolist() == LIONS
 
     @of(["HiDream"])
     def test_that_only_one_encoder_has_room_for_are_found_in_it(self, reweight, built):
