@@ -31,24 +31,20 @@ PREFIXES = {"unet": "model.diffusion_model.", "text_encoder": "cond_stage_model.
 def load_demo_checkpoint(
     path: Path = CHECKPOINT, network: str = "unet", transformer: Path = TRANSFORMER
 ) -> tuple[comfy.model_patcher.ModelPatcher, comfy.sd.CLIP, comfy.sd.VAE]:
-    """MODEL, CLIP and VAE of the checkpoint, or the MODEL of the file with the other `network`, which reads and draws by the same two.
+    """MODEL, CLIP and VAE of the checkpoint; MODEL and CLIP of the file with the other `network`, which draws by the same VAE.
 
     Raises ValueError that says what to do when a file is missing or damaged.
     """
     with _damage_told(path):
         config, weights = _read(path)
-        clip = _load_clip(_part(weights, PREFIXES["text_encoder"]), config["text_encoder"])
         vae = _load_vae(_part(weights, PREFIXES["autoencoder"]), config["autoencoder"])
         colours = {name: config[name] for name in ("latent_rgb_factors", "latent_rgb_factors_bias")}
-        if network == "unet":
-            model = _load_model(comfy.supported_models.SD15(dict(config["unet"])), _part(weights, PREFIXES["unet"]), colours)
-    if network == "transformer":
-        with _damage_told(transformer):
-            config, weights = _read(transformer)
-            family = comfy.supported_models.SD3(dict(config["transformer"]))
-            family.sampling_settings = {"shift": config["shift"]}
-            family.latent_format = comfy.latent_formats.SD15()
-            model = _load_model(family, _part(weights, PREFIXES["unet"]), colours)
+    own = path if network == "unet" else transformer
+    with _damage_told(own):
+        if own != path:
+            config, weights = _read(own)
+        model = _load_model(_family(config), _part(weights, PREFIXES["unet"]), colours)
+        clip = _load_clip(_part(weights, PREFIXES["text_encoder"]), config["text_encoder"])
     model.set_attachments(ATTACHMENT, True)
     return model, clip, vae
 
@@ -71,6 +67,15 @@ def _read(path: Path) -> tuple[dict, dict[str, Tensor]]:
 
 def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in weights.items() if key.startswith(prefix)}
+
+
+def _family(config: dict) -> comfy.supported_models_base.BASE:
+    if "unet" in config:
+        return comfy.supported_models.SD15(dict(config["unet"]))
+    family = comfy.supported_models.SD3(dict(config["transformer"]))
+    family.sampling_settings = {"shift": config["shift"]}
+    family.latent_format = comfy.latent_formats.SD15()
+    return family
 
 
 def _load_model(family: comfy.supported_models_base.BASE, weights: dict[str, Tensor], colours: dict) -> comfy.model_patcher.ModelPatcher:

@@ -25,11 +25,12 @@ def gather(saved, autoencoder):
     """All weights under the names of an SD1.x checkpoint; of the text encoder's token table only the trained rows."""
     tensors = {f"model.diffusion_model.{key}": value for key, value in saved["averaged_unet"].items()}
     tensors |= {f"first_stage_model.{key}": value for key, value in autoencoder.items()}
-    text = dict(saved["averaged_text"])
-    tensors["cond_stage_model.token_ids"] = text.pop("token_ids")
-    tensors["cond_stage_model.token_rows"] = text.pop("token_rows.weight")
-    tensors |= {f"cond_stage_model.{key}": value for key, value in text.items()}
-    return {key: half(value) for key, value in tensors.items()}
+    return {key: half(value) for key, value in (tensors | text_tensors(saved["averaged_text"])).items()}
+
+
+def text_tensors(weights):
+    """A text encoder's weights under the names of an SD1.x checkpoint."""
+    return {f"cond_stage_model.{key.replace('token_rows.weight', 'token_rows')}": value for key, value in weights.items()}
 
 
 def describe(config, saved, data):

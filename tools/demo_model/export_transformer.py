@@ -1,12 +1,14 @@
-"""Writes magicmix-demo-transformer.safetensors: the averaged transformer in half precision; text encoder and autoencoder are the UNet's."""
+"""Writes magicmix-demo-transformer.safetensors: the averaged transformer in half precision; and the text encoder that it was trained with."""
 
 import argparse
 import logging
 
 import checkpoints
 import transformer
-from export import half, write
+from export import half, text_tensors, write
 from settings import build_folder, read_config
+from shipped import text_encoder
+from text_encoder import clip_config
 
 log = logging.getLogger("export")
 NAME = "magicmix-demo-transformer.safetensors"
@@ -16,6 +18,7 @@ def describe(config, saved, data):
     """The configuration a loader needs."""
     return {
         "transformer": transformer.transformer_config(**config["transformer"], context_width=config["text_encoder"]["width"]),
+        "text_encoder": clip_config(**config["text_encoder"]),
         "shift": config["transformer_training"]["shift"],
         "concepts": list(dict.fromkeys(names[0] for names in data["names"])),
         "styles": list(dict.fromkeys(data["styles"])),
@@ -31,9 +34,10 @@ def main():
     saved, data = checkpoints.load(folder / "transformer.pt"), checkpoints.load(folder / "latents.pt")
     if saved is None or data is None:
         raise FileNotFoundError(f"no trained transformer in {folder}: run train_transformer.py first")
-    tensors = {f"model.diffusion_model.{key}": half(value) for key, value in saved["averaged"].items()}
+    tensors = {f"model.diffusion_model.{key}": value for key, value in saved["averaged"].items()}
+    tensors |= text_tensors(text_encoder(folder).state_dict())
     path = folder / NAME
-    write(path, tensors, describe(config, saved, data))
+    write(path, {key: half(value) for key, value in tensors.items()}, describe(config, saved, data))
     log.info("%s: %.2f MB after %d pictures", path.name, path.stat().st_size / 1e6, saved["pictures"])
 
 
