@@ -136,7 +136,7 @@ demo-model-transformer: demo-model-data
 	$(PY) tools/demo_model/measure.py --network transformer
 
 # The same with scenes, beginning from the demo model that is there: see tools/demo_model/scenes/README.md.
-DEMO_SCENES := train_scene_autoencoder train_scenes export_scenes scene_judge measure_scenes
+DEMO_SCENES := train_scene_autoencoder train_scenes export_scenes train_scene_judge measure_scenes
 demo-scenes: build/demo-model/pictures.npy
 	set -e; for step in $(DEMO_SCENES); do $(PY) tools/demo_model/$$step.py; done
 

@@ -21,6 +21,7 @@ from settings import build_folder
 from starting import newest
 from text_encoder import clip_config
 from train_scenes import SceneTraining, load_autoencoder, prepare, to_pixels
+from workers import Workers
 
 log = logging.getLogger("export")
 NAME = "magicmix-demo-scenes.safetensors"
@@ -53,7 +54,7 @@ def main():
     config, composer, words = prepare(arguments.smoke)
     saved = checkpoints.load(folder / "scenes.pt")
     if saved is None:  # the autoencoder is trained first
-        training = SceneTraining(config, words, pick_device())
+        training = SceneTraining(config, words, Workers(), pick_device())
         training.begin(*read_parts(newest(arguments.smoke)))
         saved = {"averaged_unet": training.unet.state_dict(), "averaged_text": training.text.state_dict(), "pictures": training.pictures}
     autoencoder, seen = load_autoencoder(config, folder, newest(arguments.smoke))

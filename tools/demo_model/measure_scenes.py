@@ -132,7 +132,7 @@ def main():
     settings, size = config["measure"], config["size"]
     path = arguments.file or folder / NAME
     model = Exported(path)
-    judge, truth, trust = scene_judge.load(folder)
+    judge, truth, trust = scene_judge.load(scene_judge.file_of(arguments.smoke))
     scenes, singles = plans_of(composer, words, settings)
     if arguments.smoke:
         singles = singles[:4]

@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal, for the matrices between a transformer's tokens (https://kellerjordan.github.io/posts/muon).
+"""Muon: momentum made orthogonal, for matrices and convolutions inside a network (https://kellerjordan.github.io/posts/muon).
 
 Scaled as in arXiv 2502.16982, so that an update is as large as AdamW's. The work is shared out over the processes of a training.
 """
@@ -19,18 +19,23 @@ def orthogonal(matrices):
     return x.float()
 
 
-def as_matrices(tensor, width):
-    """[n, width, columns] of a weight: one matrix for each of the rows' or columns' stacked squares."""
-    if tensor.shape[0] % width == 0 and tensor.shape[1] == width and tensor.shape[0] == 3 * width:
-        return tensor.unflatten(0, (3, width))  # queries, keys and values
-    return (tensor if tensor.shape[0] <= tensor.shape[1] else tensor.mT)[None]
+def as_matrices(weight, width=None):
+    """A weight as matrices [n, rows, columns] with no more rows than columns, a view of it.
+
+    A convolution's inputs are its columns. Queries, keys and values of a `width` that are stacked, [3 * width, width], are three matrices.
+    """
+    if width and weight.shape == (3 * width, width):
+        return weight.unflatten(0, (3, width))
+    matrix = weight.flatten(1)
+    return (matrix if matrix.shape[0] <= matrix.shape[1] else matrix.mT)[None]
 
 
 class Muon:
-    """An optimizer of weights [rows, columns] of which the shorter side is `width`; it keeps one momentum for each."""
+    """An optimizer of weights of two dimensions or more; it keeps one momentum for each. `factors` are on the rate, one for each."""
 
-    def __init__(self, parameters, width, momentum, workers):
+    def __init__(self, parameters, momentum, workers, width=None, factors=None):
         self.parameters, self.width, self.momentum, self.workers = list(parameters), width, momentum, workers
+        self.factors = factors or [1.0] * len(self.parameters)
         self.velocity = [torch.zeros_like(p) for p in self.parameters]
 
     @torch.no_grad()
@@ -43,7 +48,7 @@ class Muon:
         parts = [part.view_as(p) for part, p in zip(updates.split([p.numel() for p in self.parameters]), self.parameters, strict=True)]
         for number in range(self.workers.rank, len(parts), self.workers.count):
             matrices = as_matrices(ahead[number], self.width)
-            scale = 0.2 * max(matrices.shape[1:]) ** 0.5
+            scale = 0.2 * max(matrices.shape[1:]) ** 0.5 * self.factors[number]
             as_matrices(parts[number], self.width).copy_(orthogonal(matrices) * scale)
         if self.workers.count > 1:
             distributed.all_reduce(updates)

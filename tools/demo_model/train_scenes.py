@@ -16,6 +16,7 @@ from attending import Watched
 from autoencoder import SCALE, Autoencoder
 from exported import read_parts
 from growing import grow_autoencoder, grow_text_encoder, grow_unet
+from muon import Muon
 from precision import autocast, pick_device
 from progress import learn_until_done
 from sampling import euler
@@ -91,12 +92,24 @@ def load_autoencoder(config, folder, start):
     return model.eval().requires_grad_(False), seen
 
 
-class SceneTraining(Training):
-    """The first model's training, on scenes: truth weighs the loss and says where words should look."""
+def inner_weights(unet):
+    """Name -> weight of the UNet's convolutions and matrices between its first and its last; what brings in the time step is none."""
+    ends = ("input_blocks.0.", "out.", "time_embed.")
+    return {name: p for name, p in unet.named_parameters() if p.ndim > 1 and not name.startswith(ends) and "emb_layers" not in name}
 
-    def __init__(self, config, words, device):
+
+class SceneTraining(Training):
+    """The first model's training, on scenes: truth weighs the loss and says where words should look. Muon trains the UNet's inner weights."""
+
+    def __init__(self, config, words, workers, device):
         super().__init__(config, words, device)
         self.config = config
+        inner = inner_weights(self.unet)
+        factors = [self.settings["text_factor"] if "attn2" in name else 1.0 for name in inner]
+        self.muon = Muon(inner.values(), self.settings["momentum"], workers, factors=factors)
+        ids = {id(p) for p in self.muon.parameters}
+        for group in self.optimizer.param_groups:
+            group["params"] = [p for p in group["params"] if id(p) not in ids]
         self.watched = Watched(device)
         self.options = {"optimized_attention_override": self.watched}
 
@@ -109,6 +122,18 @@ class SceneTraining(Training):
         grow_text_encoder(self.text, parts["cond_stage_model"])
         self.average = checkpoints.MovingAverage(self.parameters, self.settings["ema"])
         self.pictures = description.get("trained_scenes", 0)
+
+    def resume(self, saved):
+        super().resume(saved)
+        if self.step:
+            self.muon.velocity = [value.to(self.device) for value in saved["velocity"]]
+
+    def state(self):
+        return super().state() | {"velocity": self.muon.velocity}
+
+    def update(self):
+        self.optimizer.step()
+        self.muon.step(self.rate * self.settings["matrix_factor"])
 
     def draw_batch(self, composer, encoder, rng, count):
         """(scaled latents [count, 4, h, w], token rows [count, 77], naming [count, 3, 77], coverage [count, 3, h, w]) of fresh scenes."""
@@ -166,7 +191,7 @@ def train(smoke, start):
     config, composer, words = prepare(smoke)
     settings, workers, device = config["training"], Workers(), pick_device()
     torch.manual_seed(settings["seed"])
-    training = SceneTraining(config, words, device)
+    training = SceneTraining(config, words, workers, device)
     saved, source = None if start else checkpoints.load(folder / "scenes.pt"), start or newest(smoke)
     if saved:
         training.resume(saved)

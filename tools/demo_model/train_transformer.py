@@ -65,7 +65,7 @@ class Training:
         self.parameters = list(self.network.parameters())
         groups = [{"params": others, "factor": 1.0}, {"params": listening, "factor": self.settings["text_factor"]}]
         self.optimizer = torch.optim.AdamW(groups, betas=(0.9, 0.99), weight_decay=self.settings["weight_decay"], foreach=True)
-        self.muon = Muon(matrices, self.network.hidden_size, self.settings["momentum"], workers)
+        self.muon = Muon(matrices, self.settings["momentum"], workers, width=self.network.hidden_size)
         self.average = checkpoints.MovingAverage(self.parameters, self.settings["ema"])
         self.step, self.pictures, self.rate = 0, 0, 0.0
         self.options = attention_options(device)

@@ -112,17 +112,23 @@ class Training:
             "averaged_text": {key: value.clone() for key, value in self.text.state_dict().items()},
         }
         self.average.swap()
-        checkpoints.save(
-            path,
-            unet=self.unet.state_dict(),
-            text=self.text.state_dict(),
-            optimizer=self.optimizer.state_dict(),
-            average=self.average.values,
-            token_ids=self.captions.token_ids,
-            step=self.step,
-            pictures=self.pictures,
-            **averaged,
-        )
+        checkpoints.save(path, **self.state(), **averaged)
+
+    def state(self):
+        """All that resume() needs."""
+        return {
+            "unet": self.unet.state_dict(),
+            "text": self.text.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "average": self.average.values,
+            "token_ids": self.captions.token_ids,
+            "step": self.step,
+            "pictures": self.pictures,
+        }
+
+    def update(self):
+        """Moves the weights along their gradients."""
+        self.optimizer.step()
 
     def errors(self, clean, words, timesteps):
         """Squared errors [B] of the predicted noise, for scaled latents [B, 4, h, w] and B / repeats captions."""
@@ -153,11 +159,12 @@ class Training:
         self.rate = learning_rate(self.step, self.pictures, self.settings)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate * group["factor"]
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self.parameters:
+            parameter.grad = None
         loss.backward()
         stopping = workers.average(self.parameters)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
-        self.optimizer.step()
+        self.update()
         self.step += 1
         self.pictures += self.settings["batch"]
         self.average.update(self.step)
