@@ -1,8 +1,16 @@
-"""A checkpoint that comes with the pack, so that everything can be tried at once."""
+"""A checkpoint and pictures that come with the pack, so that everything can be tried at once."""
 
-from comfy_api.latest import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from comfy_api.latest import io, ui
+from PIL import Image
 
 from .inputs import checked
+
+SAMPLES = {file.stem.replace("_", " "): file for file in sorted((Path(__file__).parents[1] / "demo_model" / "layouts").glob("*.png"))}
+"""Name -> file of the pictures that come with the pack."""
 
 
 class MagicMixDemoCheckpoint(io.ComfyNode):
@@ -35,3 +43,29 @@ class MagicMixDemoCheckpoint(io.ComfyNode):
         from ..demo_model.loader import load_demo_checkpoint
 
         return io.NodeOutput(*load_demo_checkpoint(network=network))
+
+
+class MagicMixSamplePicture(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="MagicMixSamplePicture",
+            display_name="MagicMix Sample Picture",
+            category="MagicMix",
+            description="A picture that comes with the pack, to try a graph with. Put Load Image in its place for one of your own.",
+            inputs=[
+                io.Combo.Input(
+                    "picture", options=list(SAMPLES), default="pumpkin", tooltip="What it shows. The node shows it too, once it has run."
+                )
+            ],
+            outputs=[io.Image.Output("image", display_name="image", tooltip="The picture, on white.")],
+            is_output_node=True,  # so that what it shows comes from the cache too
+        )
+
+    @classmethod
+    @checked
+    def execute(cls, picture: str) -> io.NodeOutput:
+        with Image.open(SAMPLES[picture]) as stored:
+            pixels = np.asarray(stored.convert("RGB"), dtype=np.float32) / 255
+        image = torch.from_numpy(pixels)[None]
+        return io.NodeOutput(image, ui=ui.PreviewImage(image, cls=cls))

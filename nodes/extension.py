@@ -4,7 +4,7 @@ from comfy_api.latest import ComfyExtension, io
 
 from .balance import MagicMixBalance
 from .combined_layouts import MagicMixLayoutBlend, MagicMixLayoutTransform
-from .demo import MagicMixDemoCheckpoint
+from .demo import MagicMixDemoCheckpoint, MagicMixSamplePicture
 from .flow_edit import MagicMixFlowEdit
 from .layouts import MagicMixLayoutFromPrompt, MagicMixLayoutInversion, MagicMixLayoutNoise
 from .maps import CrossAttnMaps, CrossAttnRecord
@@ -40,4 +40,5 @@ class MagicMixExtension(ComfyExtension):
             ValueGrid,
             ContactSheet,
             MagicMixDemoCheckpoint,
+            MagicMixSamplePicture,
         ]

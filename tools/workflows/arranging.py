@@ -73,7 +73,7 @@ def node_size(node: dict, schema: dict, widgets: list[tuple[str, str, dict]], as
     numbers = len(widgets) - texts - areas + sum(bool(options.get("control_after_generate")) for _, _, options in widgets)
     height = 56 + 20 * max(sockets, len(schema["output"]), min(linked, 1)) + 26 * numbers + 34 * texts + 72 * areas
     height += BELOW.get(node["class_type"], 0) + 28 * (schema["category"] == "MagicMix")
-    if node["class_type"] in ("LoadImage", "PreviewImage"):
+    if node["class_type"] in ("LoadImage", "MagicMixSamplePicture", "PreviewImage"):
         height += WIDTH + CAPTION
     if node["class_type"] == "SaveImage":
         height += max(width * aspect, 212) + CAPTION

@@ -10,7 +10,7 @@ PARTS = {
     "MagicMixDemoCheckpoint": None,
     **dict.fromkeys(("CheckpointLoaderSimple", "UNETLoader", "CLIPLoader", "DualCLIPLoader", "VAELoader"), None),
     **dict.fromkeys(("ModelSamplingSD3", "ModelSamplingAuraFlow", "ModelSamplingFlux"), None),
-    **dict.fromkeys(("LoadImage", "ImageScale", "VAEEncode", "EmptyLatentImage", "EmptySD3LatentImage"), LAYOUT),
+    **dict.fromkeys(("LoadImage", "MagicMixSamplePicture", "ImageScale", "VAEEncode", "EmptyLatentImage", "EmptySD3LatentImage"), LAYOUT),
     **dict.fromkeys(("MagicMixLayoutNoise", "MagicMixLayoutFromPrompt", "MagicMixLayoutInversion"), LAYOUT),
     **dict.fromkeys(("MagicMixLayoutBlend", "MagicMixLayoutTransform"), LAYOUT),
     **dict.fromkeys(("CLIPTextEncode", "FluxGuidance", "ConditioningAverage", "PromptTokens", "PreviewAny"), CONTENT),

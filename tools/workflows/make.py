@@ -47,7 +47,8 @@ def thumbnail(client: ComfyClient, graph: dict) -> Image.Image:
     saved = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] == "SaveImage"]
     sheet = is_sheet(graph)
     loaded = [{"filename": node["inputs"]["image"], "type": "input"} for node in graph.values() if node["class_type"] == "LoadImage"]
-    previewed = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] == "PreviewImage"]
+    shown = ("MagicMixSamplePicture", "PreviewImage")
+    previewed = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] in shown]
     pictures = [
         Image.open(io.BytesIO(client.picture(entry))).convert("RGB") for entry in (saved[-1:] if sheet else [*loaded, *previewed, *saved])
     ]

@@ -22,13 +22,14 @@ from building import (
 
 def magicmix(flavour: Flavour) -> Graph:
     graph = Graph("""
-        **A picture mixed with a prompt, in one node.** Load a picture, write what it becomes, and press Run.
+        **A picture mixed with a prompt, in one node.** Choose a picture, write what it becomes, and press Run.
 
         `strength` says how much: 0 is the picture, 1 the prompt alone. *Compare with the layout* shows both under a slider.
         """)
     model = {} if flavour.draws_without_one else dict(zip(("model", "clip", "vae"), flavour.load(graph), strict=True))
-    image = graph.add("LoadImage", "Your picture", image="example.png")()
-    mix = graph.add("MagicMix", image=image, prompt="a fox", strength=flavour.pick(0.75, 0.5), seed=1, **model)()
+    sample = ("MagicMixSamplePicture", {"picture": "pumpkin"}) if flavour.is_demo else ("LoadImage", {"image": "example.png"})
+    image = graph.add(sample[0], "Your picture", **sample[1])()
+    mix = graph.add("MagicMix", image=image, prompt=flavour.pick("a cat", "a fox"), strength=0.5, seed=1, **model)()
     graph.add("SaveImage", images=mix, filename_prefix="magicmix")
     return graph
 
