@@ -9,8 +9,9 @@ from PIL import Image
 
 from .inputs import checked
 
-SAMPLES = {file.stem.replace("_", " "): file for file in sorted((Path(__file__).parents[1] / "demo_model" / "layouts").glob("*.png"))}
-"""Name -> file of the pictures that come with the pack."""
+FOLDER = Path(__file__).parents[1] / "demo_model"
+SAMPLES = {file.stem.replace("_", " "): file for kind in ("layouts", "scenes") for file in sorted((FOLDER / kind).glob("*.png"))}
+"""Name -> file of the pictures that come with the pack: things alone, then scenes and a sketch."""
 
 
 class MagicMixDemoCheckpoint(io.ComfyNode):
@@ -58,7 +59,7 @@ class MagicMixSamplePicture(io.ComfyNode):
                     "picture", options=list(SAMPLES), default="pumpkin", tooltip="What it shows. The node shows it too, once it has run."
                 )
             ],
-            outputs=[io.Image.Output("image", display_name="image", tooltip="The picture, on white.")],
+            outputs=[io.Image.Output("image", display_name="image", tooltip="The picture, 160 x 160.")],
             is_output_node=True,  # so that what it shows comes from the cache too
         )
 

@@ -7,7 +7,7 @@ from PIL import Image
 
 from demo_model.loader import CHECKPOINT
 
-FILES = sorted((CHECKPOINT.parent / "layouts").glob("*.png"))
+FILES = [file for kind in ("layouts", "scenes") for file in sorted((CHECKPOINT.parent / kind).glob("*.png"))]
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +16,7 @@ def names(schemas):
 
 
 def test_every_picture_of_the_pack_can_be_chosen(names):
-    assert names == [file.stem.replace("_", " ") for file in FILES] and len(names) >= 12
+    assert names == [file.stem.replace("_", " ") for file in FILES] and len(names) >= 17
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
