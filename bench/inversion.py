@@ -13,9 +13,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
+sys.path += [str(Path(__file__).resolve().parent.parent / "tools"), str(Path(__file__).resolve().parent.parent)]
 
 from inprocess import PACK, load_pack, node_runner, start_host
+
+from demo_model import SIDES
 
 REFINEMENTS, STEPS, TOPS = range(5), (20, 50, 100), (1.0, 0.6)
 
@@ -33,7 +35,9 @@ class CountedCalls:
 def pictures(run, clip, vae) -> tuple[dict, list]:
     """The sample layouts as one LATENT, and the CONDITIONING that describes each of them."""
     files = sorted((PACK / "demo_model" / "layouts").glob("*.png"))
-    pixels = torch.stack([torch.from_numpy(np.asarray(Image.open(file).convert("RGB").resize((128, 128))) / 255).float() for file in files])
+    pixels = torch.stack(
+        [torch.from_numpy(np.asarray(Image.open(file).convert("RGB").resize((SIDES["unet"],) * 2)) / 255).float() for file in files]
+    )
     encoded = [run("CLIPTextEncode", clip=clip, text=f"a {file.stem.replace('_', ' ')}")[0][0] for file in files]
     described = [[torch.cat([cond for cond, _ in encoded]), {"pooled_output": torch.cat([more["pooled_output"] for _, more in encoded])}]]
     return run("VAEEncode", vae=vae, pixels=pixels)[0], described

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import torch
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "tools"))
+sys.path += [str(Path(__file__).resolve().parent.parent / "tools"), str(Path(__file__).resolve().parent.parent)]
 
 from inprocess import load_pack, node_runner, start_host
+
+from demo_model import SIDES
 
 STEPS, K_MAX, K_MIN = 30, 0.8, 0.3
 SAMPLERS = ("euler", "euler_ancestral", "dpmpp_sde")
@@ -32,7 +34,7 @@ def main() -> None:
 
     model.set_model_unet_function_wrapper(watch)
     positive, negative = (run("CLIPTextEncode", clip=clip, text=text)[0] for text in ("a lion", ""))
-    (empty,) = run("EmptyLatentImage", width=128, height=128, batch_size=8)
+    (empty,) = run("EmptyLatentImage", width=SIDES["unet"], height=SIDES["unet"], batch_size=8)
     inputs = {"positive": positive, "negative": negative, "seed": 3, "steps": STEPS, "cfg": 4.0, "scheduler": "ddim_uniform"}
     drawn = {
         "positive": run("CLIPTextEncode", clip=clip, text="a watermelon")[0],

@@ -24,7 +24,7 @@ from .autoencoder import Autoencoder
 CHECKPOINT = Path(__file__).with_name("magicmix-demo.safetensors")
 TRANSFORMER = Path(__file__).with_name("magicmix-demo-transformer.safetensors")
 ATTACHMENT = "magicmix_demo"
-"""By which nodes know the model."""
+"""By which nodes know the model; it says which network it is."""
 PREFIXES = {"unet": "model.diffusion_model.", "text_encoder": "cond_stage_model.", "autoencoder": "first_stage_model."}
 
 
@@ -45,7 +45,7 @@ def load_demo_checkpoint(
             config, weights = _read(own)
         model = _load_model(_family(config), _part(weights, PREFIXES["unet"]), colours)
         clip = _load_clip(_part(weights, PREFIXES["text_encoder"]), config["text_encoder"])
-    model.set_attachments(ATTACHMENT, True)
+    model.set_attachments(ATTACHMENT, network)
     return model, clip, vae
 
 

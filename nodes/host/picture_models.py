@@ -7,6 +7,7 @@ import comfy.supported_models as models
 import comfy.utils
 from torch import Tensor
 
+from ...demo_model import SIDES
 from ...demo_model.loader import ATTACHMENT
 from ...magicmix_core.strength import MixSettings
 
@@ -22,7 +23,7 @@ class Suited:
     mix: MixSettings
 
 
-DEMO_MODEL = Suited(128, 4.0, MixSettings(nu=0.92, k_max=0.47, k_min=0.19))
+DEMO_MODELS = {network: Suited(side, 4.0, MixSettings(nu=0.92, k_max=0.47, k_min=0.19)) for network, side in SIDES.items()}
 PAPER = MixSettings(nu=0.7, k_max=0.6, k_min=0.3)
 STABLE_DIFFUSION = {
     models.SD15: Suited(512, 7.5, PAPER),
@@ -37,8 +38,8 @@ STABLE_DIFFUSION = {
 
 def suited(model) -> Suited:
     """What suits a MODEL, or the demo model for None. Raises ValueError for a model that needs settings of its own."""
-    if model is None or model.get_attachment(ATTACHMENT):
-        return DEMO_MODEL
+    if network := "unet" if model is None else model.get_attachment(ATTACHMENT):
+        return DEMO_MODELS[network]
     kind = type(model.model.model_config)
     if kind not in STABLE_DIFFUSION:
         raise ValueError(

@@ -17,8 +17,10 @@ from comfy.cli_args import args
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
+from demo_model import SIDES
 from demo_model.loader import CHECKPOINT, load_demo_checkpoint
 
+SIDE = SIDES["unet"]
 LAYOUTS = sorted((CHECKPOINT.parent / "layouts").glob("*.png"))
 
 
@@ -31,11 +33,11 @@ def checkpoint(run):
 def draw(run, checkpoint):
     """`draw(model, ...)`: a LATENT by the core's KSampler; the prompt is "a tiger" unless another is given."""
 
-    def sample(model=None, positive=None, side=128, **settings):
+    def sample(model=None, positive=None, width=64, height=64, **settings):
         _, clip, _ = checkpoint
         positive = positive or run("CLIPTextEncode", clip=clip, text="a tiger")[0]
         negative = run("CLIPTextEncode", clip=clip, text="")[0]
-        (empty,) = run("EmptyLatentImage", width=side, height=128, batch_size=1)
+        (empty,) = run("EmptyLatentImage", width=width, height=height, batch_size=1)
         settings = {"seed": 1, "steps": 4, "cfg": 4.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0} | settings
         inputs = {"model": model or checkpoint[0], "positive": positive, "negative": negative, "latent_image": empty}
         return run("KSampler", **inputs, **settings)[0]["samples"]
@@ -43,7 +45,7 @@ def draw(run, checkpoint):
     return sample
 
 
-def picture(file, width=128, height=128):
+def picture(file, width=SIDE, height=SIDE):
     pixels = np.asarray(Image.open(file).convert("RGB").resize((width, height), Image.Resampling.LANCZOS))
     return torch.from_numpy(pixels / 255).float()[None]
 
@@ -53,7 +55,7 @@ def test_prompts_mean_something(run, checkpoint, draw):
     means = {}
     for text in ("a banana", "a strawberry", "a frog"):
         positive = run("CLIPTextEncode", clip=checkpoint[1], text=text)[0]
-        (pixels,) = run("VAEDecode", vae=checkpoint[2], samples={"samples": draw(positive=positive, steps=12)})
+        (pixels,) = run("VAEDecode", vae=checkpoint[2], samples={"samples": draw(positive=positive, width=SIDE, height=SIDE, steps=12)})
         means[text] = pixels.mean((0, 1, 2))
     assert means["a banana"][1] - means["a banana"][2] > 0.1, "yellow"
     assert means["a strawberry"][0] - means["a strawberry"][1] > 0.1, "red"
@@ -84,7 +86,7 @@ def test_it_is_sd1x_in_everything_that_nodes_ask_for(checkpoint):
 
 
 def test_the_file_is_small():
-    assert CHECKPOINT.stat().st_size <= 24e6
+    assert CHECKPOINT.stat().st_size <= 40e6
 
 
 def test_a_load_leaves_nothing_behind():
@@ -125,7 +127,7 @@ def test_previews_have_the_pictures_own_colours(run, checkpoint):
         (latent,) = run("VAEEncode", vae=vae, pixels=picture(file))
         preview = previewer.decode_latent_to_preview(model.model.process_latent_in(latent["samples"]))
         seen = torch.from_numpy(np.asarray(preview) / 255).float()
-        small = picture(file, 16, 16)[0]
+        small = picture(file, SIDE // 8, SIDE // 8)[0]
         assert (seen - small).abs().mean() < 0.1, file.name
 
 
@@ -179,11 +181,11 @@ def test_other_dtypes(draw, monkeypatch, option):
 
 @pytest.mark.parametrize("name", comfy.samplers.SAMPLER_NAMES)
 def test_every_sampler_draws(draw, name):
-    assert torch.isfinite(draw(sampler_name=name, side=64)).all()
+    assert torch.isfinite(draw(sampler_name=name)).all()
 
 
 def test_wide_pictures_are_drawn_too(draw):
-    assert torch.isfinite(draw(side=192)).all()
+    assert torch.isfinite(draw(width=192, height=128)).all()
 
 
 def test_an_inverted_picture_comes_back(run, checkpoint):

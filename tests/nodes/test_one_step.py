@@ -7,7 +7,9 @@ from families import FAMILIES
 from inprocess import run_in_its_place
 
 import nodes
+from demo_model import SIDES
 
+SIDE = SIDES["unet"]
 FEW = 8  # steps: the pictures are of interest to the node alone
 SAMPLING = {"seed": 3, "steps": FEW, "sampler_name": "euler", "scheduler": "ddim_uniform"}
 WITHOUT_MODEL = ["MagicMixDemoCheckpoint"]
@@ -30,7 +32,7 @@ def image():
 @pytest.fixture(scope="module")
 def small(image):
     """The same at the demo model's size."""
-    return comfy.utils.common_upscale(image.movedim(-1, 1), 128, 128, "lanczos", "center").movedim(1, -1)
+    return comfy.utils.common_upscale(image.movedim(-1, 1), SIDE, SIDE, "lanczos", "center").movedim(1, -1)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +112,8 @@ def test_other_models_get_their_size_their_guidance_and_the_papers_window(one_st
     ("shape", "scaled"),
     [
         ((1, 100, 200, 3), (1, 88, 184, 3)),
-        ((2, 300, 300, 4), (2, 128, 128, 3)),
-        ((1, 64, 64, 1), (1, 128, 128, 3)),
+        ((2, 300, 300, 4), (2, SIDE, SIDE, 3)),
+        ((1, 64, 64, 1), (1, SIDE, SIDE, 3)),
         ((1, 1, 9, 3), (1, 40, 384, 3)),
     ],
 )
@@ -121,7 +123,7 @@ def test_pictures_keep_their_shape_and_batch(one_step, shape, scaled):
 
 def test_a_batch_gives_a_batch(draw, image):
     drawn = draw(image=torch.cat([image, 1 - image]), strength=0.1)
-    assert drawn.shape == (2, 128, 128, 3) and not torch.allclose(*drawn, atol=0.1)
+    assert drawn.shape == (2, SIDE, SIDE, 3) and not torch.allclose(*drawn, atol=0.1)
 
 
 @pytest.mark.parametrize("given", [("model",), ("clip", "vae"), ("vae",)])

@@ -11,6 +11,8 @@ from comfy_server import PACK
 from mix import GRAPH
 from PIL import Image
 
+from demo_model import SIDES
+
 EXAMPLES = PACK / "api_examples"
 
 
@@ -64,7 +66,7 @@ def test_a_mix_shows_its_steps_and_saves_the_picture(finished, tmp_path):
     status, printed, progress = finished("mix.py", "--nu", "0.8", "--output", "mixed.png")
     assert (status, printed) == (0, "mixed.png\n")
     assert "step 1 of 43" in progress and progress.endswith("step 43 of 43\n")
-    assert Image.open(tmp_path / "mixed.png").size == (128, 128)
+    assert Image.open(tmp_path / "mixed.png").size == (SIDES["unet"],) * 2
 
 
 def test_nu_and_the_prompt_change_the_picture(finished, tmp_path):

@@ -7,6 +7,8 @@ import pytest
 from comfy_server import PACK
 from PIL import Image
 
+from demo_model import SIDES
+
 
 @pytest.fixture
 def ran(client):
@@ -45,4 +47,4 @@ def test_maps_come_with_their_picture_and_words(ran, picture_of):
     height, width = maps["size"]
     assert maps["words"] == ["birthday", "cake", "noto"] and len(maps["heat"]) == len(maps["pictures"]) == 1
     assert [(len(heat), min(heat) >= 0, max(heat)) for heat in maps["heat"][0]] == [(height * width, True, 255)] * 3
-    assert picture_of(maps["pictures"][0]).size == (128, 128)
+    assert picture_of(maps["pictures"][0]).size == (SIDES["unet"],) * 2

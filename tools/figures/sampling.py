@@ -9,7 +9,10 @@ from inprocess import load_pack, node_runner, start_host
 from PIL import Image
 from torch import Tensor
 
-STEPS, GUIDANCE, SIDE = 20, 4.0, 128
+from demo_model import SIDES
+
+STEPS, GUIDANCE = 20, 4.0
+SIDE = SIDES["unet"]
 SAMPLING = {"seed": 1, "steps": STEPS, "cfg": GUIDANCE, "sampler_name": "euler", "scheduler": "ddim_uniform"}
 
 
@@ -23,7 +26,7 @@ class Row:
 
 
 class Sampler:
-    """Every method answers with pictures `[rows, 3, 128, 128]` in 0..1."""
+    """Every method answers with pictures `[rows, 3, SIDE, SIDE]` in 0..1."""
 
     def __init__(self, rows: list[Row]):
         start_host("--cpu")

@@ -28,7 +28,7 @@ LARGE = 320
 
 
 def mix(sampler: Sampler, picture, prompt: str, strength: float):
-    """`[3, 128, 128]`: what the node makes of a picture `[3, H, W]`."""
+    """`[3, side, side]`: what the node makes of a picture `[3, H, W]`."""
     (mixed,) = sampler.run("MagicMix", image=picture.movedim(0, -1)[None], prompt=prompt, strength=strength, seed=1)
     return mixed[0].movedim(-1, 0)
 

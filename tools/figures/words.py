@@ -21,6 +21,7 @@ from inprocess import load_pack, node_runner, start_host
 from judge import Judge
 from PIL import Image
 
+from demo_model import SIDES
 from magicmix_core.similarity import structure_distance
 
 matplotlib.use("Agg")
@@ -44,14 +45,15 @@ WINDOW = {"k_max": 0.85, "k_min": 0.35}
 
 
 class Editor:
-    """The demo checkpoint with the pack's nodes; pictures are `[rows, 3, 128, 128]` in 0..1. `mark` ends the names of what it saves."""
+    """The demo checkpoint with the pack's nodes; pictures are `[rows, 3, side, side]` in 0..1. `mark` ends the names of what it saves."""
 
     def __init__(self, rows: int, network: str, mark: str):
         start_host("--cpu")
         load_pack()
         self.run, self.mark = node_runner(), mark
         self.model, self.clip, self.vae = self.run("MagicMixDemoCheckpoint", network=network)
-        self.empty = {"samples": torch.zeros(rows, 4, 16, 16)}
+        side = SIDES[network] // 8
+        self.empty = {"samples": torch.zeros(rows, 4, side, side)}
         self.nothing = self.encode("")
 
     def encode(self, text: str) -> list:

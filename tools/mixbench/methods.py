@@ -159,13 +159,6 @@ def load(checkpoint: str | None, run: Callable[..., tuple]) -> tuple:
     """MODEL, CLIP and VAE."""
     if not checkpoint:
         return run("MagicMixDemoCheckpoint")
-    if checkpoint.endswith("-scenes.safetensors"):  # a model of tools/demo_model that is not shipped yet
-        from pathlib import Path
-
-        import nodes
-
-        package = nodes.NODE_CLASS_MAPPINGS["MagicMixDemoCheckpoint"].__module__.rsplit(".", 2)[0]
-        return __import__("sys").modules[f"{package}.demo_model.loader"].load_demo_checkpoint(Path(checkpoint))
     import comfy.sd
 
     return comfy.sd.load_checkpoint_guess_config(checkpoint, output_vae=True, output_clip=True)[:3]

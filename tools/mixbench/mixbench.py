@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-sys.path.append(str(Path(__file__).resolve().parent.parent))
+sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent)]
 
 from cases import EXACT, TASKS, allowed_to_change, boxes, compose, load_composer, make_cases
 from comfy_server import PACK
@@ -21,6 +21,8 @@ from judging import ClipJudge, OwnJudge, measure
 from methods import Bench
 from PIL import Image
 from report import write
+
+from demo_model import SIDES
 
 SHEETS = 4
 """How many scenes of each task are shown."""
@@ -88,18 +90,18 @@ def main() -> None:
     )
     parser.add_argument("--clip", default=os.environ.get("CLIP"), help="a whole CLIP's text encoder, which then judges together with")
     parser.add_argument("--clip-vision", default=os.environ.get("CLIP_VISION"), help="the same CLIP's vision model")
-    parser.add_argument("--side", type=int, help="of the pictures in pixels: 128 for the demo model, else 512")
+    parser.add_argument("--side", type=int, help="of the pictures in pixels: the demo model's own, else 512")
     parser.add_argument("--cfg", type=float, help="3 for the demo model, else 7.5")
     parser.add_argument("--gpu", action="store_true", help="leave the host its choice of device")
     parser.add_argument("--out", type=Path, default=PACK / "out" / "mixbench")
     options = parser.parse_args()
-    ours = not options.checkpoint or options.checkpoint.endswith("-scenes.safetensors")
+    ours = not options.checkpoint
     if not ours and not (options.clip and options.clip_vision):
         parser.error("--checkpoint wants --clip and --clip-vision: the judge of the demo model's drawings knows nothing else")
     if not options.gpu:
         torch.set_num_threads(1 if ours else os.cpu_count() or 1)  # the demo model is too small to gain from more
     options.out.mkdir(parents=True, exist_ok=True)
-    side, cfg = options.side or (128 if ours else 512), options.cfg or (3.0 if ours else 7.5)
+    side, cfg = options.side or (SIDES["unet"] if ours else 512), options.cfg or (3.0 if ours else 7.5)
     composer = load_composer(side)
     bench = Bench(options.checkpoint, side, options.steps, cfg, not options.gpu)
     judge = ClipJudge(options.clip_vision, options.clip, composer.drawings.names) if options.clip_vision else OwnJudge()
