@@ -4,7 +4,10 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from demo_model import SIDES
+
 Link = list
+Choice = str | float | tuple | dict
 LAYOUT, CONTENT, MIX = "Layout", "Content", "Mix"
 PARTS = {
     "MagicMixDemoCheckpoint": None,
@@ -48,7 +51,8 @@ class Flavour:
     `loaders` is one node that loads all, or one each for model, clip and vae; `shift` the node that sets the model's noise schedule,
     `empty` the one that makes an empty latent; `guidance` is for models that take it as a number beside the prompt;
     `nu` is for as many mixed steps as `sampling` has: the more there are, the more each one pulls to the layout. `features` says whether
-    Plug-and-Play can take them from the model, `edit_steps` how long a word swap follows its source.
+    Plug-and-Play can take them from the model, `scenes` whether the demo model draws several things, `edit_steps` how long a word swap follows
+    its source.
     """
 
     suffix: str
@@ -64,6 +68,7 @@ class Flavour:
     nu: float = 0.7
     empty: str = "EmptyLatentImage"
     features: bool = True
+    scenes: bool = False
     edit_steps: float = 0.8
 
     def load(self, graph: Graph) -> tuple[Link, Link, Link]:
@@ -82,15 +87,24 @@ class Flavour:
         """Whether it is for the demo checkpoint, of either network."""
         return self.loaders[0]["class_type"] == "MagicMixDemoCheckpoint"
 
-    def pick(self, demo: str | float, stock: str | float) -> str | float:
-        """A prompt the checkpoint knows, or a nu that suits it: the demo model holds on to a layout more than a large one."""
-        return demo if self.is_demo else stock
+    def pick(self, demo: Choice, stock: Choice, alone: Choice | None = None) -> Choice:
+        """A prompt the checkpoint knows, or a nu that suits it. `alone` is for a demo model that draws one thing; where it is left out, as `demo`."""
+        if not self.is_demo:
+            return stock
+        return demo if self.scenes or alone is None else alone
 
     def window(self, nu: float | Link, **changes) -> dict:
         return {"nu": nu, "k_max": self.k_max, "k_min": self.k_min, "nu_schedule": "constant", "restore_variance": False} | changes
 
 
-DEMO = Flavour("", ({"class_type": "MagicMixDemoCheckpoint"},), side=128, cfg=4.0, k_max=0.85, k_min=0.35)
+DEMO = Flavour(
+    "",
+    ({"class_type": "MagicMixDemoCheckpoint"},),
+    side=SIDES["unet"],
+    cfg=4.0,
+    k_max=0.85,
+    k_min=0.35,
+)
 SD15 = Flavour(
     "_sd15",
     ({"class_type": "CheckpointLoaderSimple", "ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"},),
@@ -119,8 +133,15 @@ def prompts(graph: Graph, flavour: Flavour, clip: Link, content: str) -> tuple[L
     return content_prompt(graph, flavour, clip, content), encode(graph, clip, "", "Negative prompt")
 
 
-def image_latent(graph: Graph, flavour: Flavour, vae: Link, heading: str = "Layout image") -> Link:
-    image = graph.add("LoadImage", heading, image="example.png")()
+def picture(graph: Graph, flavour: Flavour, sample: str = "", heading: str = "Layout image") -> Link:
+    """For the demo model one of the pack's own pictures, if a `sample` is named; else the user's."""
+    if flavour.is_demo and sample:
+        return graph.add("MagicMixSamplePicture", heading, picture=sample)()
+    return graph.add("LoadImage", heading, image="example.png")()
+
+
+def image_latent(graph: Graph, flavour: Flavour, vae: Link, sample: str = "", heading: str = "Layout image") -> Link:
+    image = picture(graph, flavour, sample if flavour.scenes else "", heading)
     size = {"width": flavour.side, "height": flavour.side}
     scaled = graph.add("ImageScale", "Scale to the model's size", image=image, upscale_method="lanczos", crop="center", **size)()
     return graph.add("VAEEncode", pixels=scaled, vae=vae)()
@@ -130,8 +151,8 @@ def empty_latent(graph: Graph, flavour: Flavour, part: str = LAYOUT) -> Link:
     return graph.add(flavour.empty, part=part, width=flavour.side, height=flavour.side, batch_size=1)()
 
 
-def image_layout(graph: Graph, flavour: Flavour, vae: Link) -> Link:
-    return graph.add("MagicMixLayoutNoise", latent=image_latent(graph, flavour, vae), seed=1, noise="shared")()
+def image_layout(graph: Graph, flavour: Flavour, vae: Link, sample: str = "") -> Link:
+    return graph.add("MagicMixLayoutNoise", latent=image_latent(graph, flavour, vae, sample), seed=1, noise="shared")()
 
 
 def prompt_layout(graph: Graph, flavour: Flavour, model: Link, clip: Link, negative: Link, text: str) -> Callable[[int], Link]:

@@ -52,11 +52,11 @@ def plug_and_play(flavour: Flavour) -> Graph:
     return graph
 
 
-def inverted(graph: Graph, flavour: Flavour, model: Link, vae: Link, described: Link) -> Link:
+def inverted(graph: Graph, flavour: Flavour, model: Link, vae: Link, described: Link, sample: str) -> Link:
     inputs = {
         "positive": described,
-        "latent": image_latent(graph, flavour, vae),
-        "steps": 50,
+        "latent": image_latent(graph, flavour, vae, sample),
+        "steps": flavour.sampling["steps"],
         "scheduler": "ddim_uniform",
         "refinements": 2,
     }
@@ -71,9 +71,12 @@ def photo_word_swap(flavour: Flavour) -> Graph:
         too: so guidance pushes only from the old word to the new one, and with the old text the picture itself comes back.
         """)
     model, clip, vae = flavour.load(graph)
-    texts = flavour.pick("a rabbit", "a photo of a cat"), flavour.pick("a fox", "a photo of a dog")
+    texts = (
+        flavour.pick("a dog under a palm tree on a beach", "a photo of a cat", "a rabbit"),
+        flavour.pick("a lion under a palm tree on a beach", "a photo of a dog", "a fox"),
+    )
     described = encode(graph, clip, texts[0], "Layout prompt")
-    layout = inverted(graph, flavour, model, vae, described)
+    layout = inverted(graph, flavour, model, vae, described, "dog under a palm tree")
     edited, positive = swapped(graph, model, clip, layout, texts, 0.8, 0.4)
     window = flavour.window(1.0, **FROM_THE_START) | {"cfg": flavour.pick(2.0, 7.5)}
     save(graph, vae, mixed(graph, flavour, edited, positive, described, layout, **window))
@@ -87,9 +90,13 @@ def photo_plug_and_play(flavour: Flavour) -> Graph:
         Say in *Layout prompt* what your picture shows. It is the negative prompt too: guidance then moves away from it, towards the content prompt.
         """)
     model, clip, vae = flavour.load(graph)
-    described = encode(graph, clip, flavour.pick("a rabbit", "a photo of a cat"), "Layout prompt")
-    layout = inverted(graph, flavour, model, vae, described)
-    content = encode(graph, clip, flavour.pick("a penguin", "an origami cat"), "Content prompt")
+    described = encode(
+        graph, clip, flavour.pick("a house to the left of a fox on green grass", "a photo of a cat", "a rabbit"), "Layout prompt"
+    )
+    layout = inverted(graph, flavour, model, vae, described, "house and fox")
+    content = encode(
+        graph, clip, flavour.pick("a castle to the left of a lion in the snow", "an origami cat", "a penguin"), "Content prompt"
+    )
     followed = features(graph, model, layout, 0.5, 0.8)
     save(graph, vae, mixed(graph, flavour, followed, content, described, layout, **flavour.window(1.0, **FROM_THE_START)))
     return graph

@@ -26,10 +26,10 @@ def flow_edit(flavour: Flavour) -> Graph:
         latent = plain(graph, flavour, model, source, negative, LAYOUT)
         shown(graph, vae, latent)
     else:
-        latent = image_latent(graph, flavour, vae, "Picture to edit")
+        latent = image_latent(graph, flavour, vae, heading="Picture to edit")
     prompts = {"source": source, "target": target, "negative": negative}
     guidance = flavour.pick({"source_cfg": 1.5, "target_cfg": 5.5}, {"source_cfg": 3.5, "target_cfg": 13.5})
-    settings = {"seed": 1, "steps": 50, **guidance, "scheduler": "simple"}
+    settings = {"seed": 1, "steps": flavour.pick(flavour.sampling["steps"], 50), **guidance, "scheduler": "simple"}
     window = {"k_max": flavour.pick(0.85, 0.66), "k_min": 0.0}
     save(graph, vae, graph.add("MagicMixFlowEdit", model=model, latent=latent, **prompts, **settings, **window)())
     return graph

@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-sys.path += [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parent.parent.parent / "api_examples")]
+sys.path += [str(Path(__file__).resolve().parents[2] / folder) for folder in (".", "tools", "api_examples")]
 
 from blueprint_form import blueprint_form
 from blueprints import BLUEPRINTS

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
-from building import CONTENT, LAYOUT, SAMPLING, Flavour, Graph, Link, empty_latent, encode, mixed, prompts, save
+from building import CONTENT, LAYOUT, Flavour, Graph, Link, empty_latent, encode, mixed, prompts, save
 
-OF_SD15 = {"text": "a photo of a cat on a sofa", "word": "cat", "threshold": 0.3}
+CAT_ON_A_SOFA = "a photo of a cat on a sofa", "cat", 0.3
+CAT_AND_CAR = "a cat to the left of a car on green grass", "cat", 0.2
+RABBIT_AND_PALM_TREE = "a rabbit under a palm tree on a beach", "rabbit", 0.3
+RABBIT, COFFEE = ("a rabbit", "rabbit", 0.1), ("a cup of coffee", "coffee", 0.4)
+"""What a layout shows, one of its words, and the threshold of that word's mask."""
 
 
 @dataclass
@@ -17,13 +21,13 @@ class Drawn:
     described: Link
 
 
-def drawn(graph: Graph, flavour: Flavour, model: Link, clip: Link, vae: Link, negative: Link, of_demo: dict) -> Drawn:
-    text, word, threshold = flavour.pick(of_demo, OF_SD15).values()
+def drawn(graph: Graph, flavour: Flavour, model: Link, clip: Link, vae: Link, negative: Link, shown: tuple[str, str, float]) -> Drawn:
+    text, word, threshold = shown
     positive = encode(graph, clip, text, "Layout prompt")
     recorder = graph.add("CrossAttnRecord", part=LAYOUT, model=model, clip=clip, text=text, words=word, resolution="16")
     empty = empty_latent(graph, flavour)
     inputs = {"model": recorder(0), "positive": positive, "negative": negative, "latent": empty, "cfg": flavour.cfg}
-    layout = graph.add("MagicMixLayoutFromPrompt", **inputs, **SAMPLING)
+    layout = graph.add("MagicMixLayoutFromPrompt", **inputs, **flavour.sampling)
     pictures = graph.add("VAEDecode", part=LAYOUT, samples=layout(1), vae=vae)()
     settings = {"opacity": 0.7, "legend": True, "latent": layout(1), "threshold": threshold, "soft_edge": flavour.side // 8}
     maps = graph.add("CrossAttnMaps", part=LAYOUT, recording=recorder(1), images=pictures, **settings)
@@ -39,8 +43,10 @@ def mask_nu_map(flavour: Flavour) -> Graph:
         `threshold` makes the mask smaller, `soft_edge` blurs it.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, flavour, clip, flavour.pick("a birthday cake", "a photo of a fox on a sofa"))
-    there = drawn(graph, flavour, model, clip, vae, negative, {"text": "a cup of coffee", "word": "coffee", "threshold": 0.4})
+    content, negative = prompts(
+        graph, flavour, clip, flavour.pick("a pumpkin under a palm tree on a beach", "a photo of a fox on a sofa", "a birthday cake")
+    )
+    there = drawn(graph, flavour, model, clip, vae, negative, flavour.pick(RABBIT_AND_PALM_TREE, CAT_ON_A_SOFA, COFFEE))
     save(graph, vae, mixed(graph, flavour, model, content, negative, there.layout, nu_map=there.mask, **flavour.window(0.5)))
     return graph
 
@@ -52,11 +58,13 @@ def mask_inpaint(flavour: Flavour) -> Graph:
         Lower `denoise` keeps more of what was there.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, flavour, clip, flavour.pick("a panda", "a photo of a fox on a sofa"))
-    there = drawn(graph, flavour, model, clip, vae, negative, {"text": "a rabbit", "word": "rabbit", "threshold": 0.1})
+    content, negative = prompts(
+        graph, flavour, clip, flavour.pick("a lion to the left of a car on green grass", "a photo of a fox on a sofa", "a panda")
+    )
+    there = drawn(graph, flavour, model, clip, vae, negative, flavour.pick(CAT_AND_CAR, CAT_ON_A_SOFA, RABBIT))
     latent = graph.add("SetLatentNoiseMask", samples=there.latent, mask=there.mask)()
     inputs = {"model": model, "positive": content, "negative": negative, "latent_image": latent, "cfg": flavour.cfg, "denoise": 0.8}
-    save(graph, vae, graph.add("KSampler", **inputs, **SAMPLING)())
+    save(graph, vae, graph.add("KSampler", **inputs, **flavour.sampling)())
     return graph
 
 
@@ -66,8 +74,10 @@ def mask_conditioning(flavour: Flavour) -> Graph:
         the rest.
         """)
     model, clip, vae = flavour.load(graph)
-    content, negative = prompts(graph, flavour, clip, flavour.pick("a panda", "a photo of a fox on a sofa"))
-    there = drawn(graph, flavour, model, clip, vae, negative, {"text": "a rabbit", "word": "rabbit", "threshold": 0.1})
+    content, negative = prompts(
+        graph, flavour, clip, flavour.pick("a lion to the left of a car on green grass", "a photo of a fox on a sofa", "a panda")
+    )
+    there = drawn(graph, flavour, model, clip, vae, negative, flavour.pick(CAT_AND_CAR, CAT_ON_A_SOFA, RABBIT))
     limits = {"conditioning": content, "mask": there.mask, "strength": 1.0, "set_cond_area": "default"}
     inside = graph.add("ConditioningSetMask", part=CONTENT, **limits)()
     rest = graph.add("InvertMask", part=CONTENT, mask=there.mask)()

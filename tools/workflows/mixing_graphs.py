@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from building import (
-    SAMPLING,
     Flavour,
     Graph,
     Link,
@@ -12,6 +11,7 @@ from building import (
     image_latent,
     image_layout,
     mixed,
+    picture,
     prompt_layout,
     prompts,
     save,
@@ -27,8 +27,7 @@ def magicmix(flavour: Flavour) -> Graph:
         `strength` says how much: 0 is the picture, 1 the prompt alone. *Compare with the layout* shows both under a slider.
         """)
     model = {} if flavour.draws_without_one else dict(zip(("model", "clip", "vae"), flavour.load(graph), strict=True))
-    sample = ("MagicMixSamplePicture", {"picture": "pumpkin"}) if flavour.is_demo else ("LoadImage", {"image": "example.png"})
-    image = graph.add(sample[0], "Your picture", **sample[1])()
+    image = picture(graph, flavour, "pumpkin", "Your picture")
     mix = graph.add("MagicMix", image=image, prompt=flavour.pick("a cat", "a fox"), strength=0.5, seed=1, **model)()
     graph.add("SaveImage", images=mix, filename_prefix="magicmix")
     return graph
@@ -53,12 +52,13 @@ def image_text_custom_sampler(flavour: Flavour) -> Graph:
         guider, scheduler and noise are the core's. The latent sets size and batch only.
         """)
     model, clip, vae = flavour.load(graph)
-    latent = image_latent(graph, flavour, vae)
+    text = flavour.pick("a frog", "a fox", "a fox")
+    latent = image_latent(graph, flavour, vae, "donut")
     layout = graph.add("MagicMixLayoutNoise", latent=latent, seed=1, noise="shared")()
     if flavour.cfg == 1:
-        ends, guide = {"conditioning": content_prompt(graph, flavour, clip, "a fox")}, "BasicGuider"
+        ends, guide = {"conditioning": content_prompt(graph, flavour, clip, text)}, "BasicGuider"
     else:
-        content, negative = prompts(graph, flavour, clip, "a fox")
+        content, negative = prompts(graph, flavour, clip, text)
         ends, guide = {"positive": content, "negative": negative, "cfg": flavour.cfg}, "CFGGuider"
     base = graph.add("KSamplerSelect", sampler_name="dpmpp_2m")()
     sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(flavour.pick(0.92, flavour.nu)))()
@@ -115,7 +115,7 @@ def style_transfer(flavour: Flavour) -> Graph:
         A high `k_min` keeps the sign's outline, since the prompt gets few free steps.
         """)
     model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae)
+    layout = image_layout(graph, flavour, vae, "soccer ball")
     content, negative = prompts(graph, flavour, clip, flavour.pick("a watermelon", "a photo of watermelon"))
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.9, 0.5), k_min=0.2)))
     return graph
@@ -128,7 +128,7 @@ def nu_map(flavour: Flavour) -> Graph:
         Connect any MASK, for example one painted in the mask editor.
         """)
     model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae)
+    layout = image_layout(graph, flavour, vae, "pumpkin")
     content, negative = prompts(graph, flavour, clip, "a fox")
     low = graph.add("SolidMask", "Left: little content", value=0.5, width=64, height=64)()
     high = graph.add("SolidMask", "Right: much more", value=0.46, width=32, height=64)()
@@ -149,7 +149,7 @@ def balance(flavour: Flavour) -> Graph:
     layout = prompt_layout(graph, flavour, model, clip, negative, flavour.pick("a donut", "a photo of a corgi"))
     inputs = {"model": model, "positive": content, "negative": negative, "layout": layout(0), "vae": vae, "cfg": flavour.cfg}
     window = {"target": 0.5, "tries": 6, "k_max": flavour.k_max, "k_min": flavour.k_min}
-    found = graph.add("MagicMixBalance", **inputs | window, **SAMPLING)
+    found = graph.add("MagicMixBalance", **inputs | window, **flavour.sampling)
     graph.add("PreviewImage", "All tries", images=found(2))
     save(graph, vae, found(0))
     return graph
@@ -162,7 +162,7 @@ def nu_curve(flavour: Flavour) -> Graph:
         Write points as *noise level : nu*, 1 for pure noise; the strip below them shows which steps they mean.
         """)
     model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae)
+    layout = image_layout(graph, flavour, vae, "pumpkin")
     content, negative = prompts(graph, flavour, clip, "a fox")
     curve = flavour.pick("0.85:0.8, 0.6:0.9, 0.35:1", "0.6:0.4, 0.45:0.7, 0.3:0.95")
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_curve=curve, **flavour.window(0.5)))
@@ -176,10 +176,10 @@ def nu_words(flavour: Flavour) -> Graph:
         Click the words below the prompt and scroll on them to change their nu.
         """)
     model, clip, vae = flavour.load(graph)
-    text = flavour.pick("a fox in noto style", "a photo of a fox in the snow")
-    layout = image_layout(graph, flavour, vae)
+    text = flavour.pick("a house to the left of a palm tree on green grass", "a photo of a fox in the snow", "a fox in noto style")
+    layout = image_layout(graph, flavour, vae, "sketch")
     content, negative = prompts(graph, flavour, clip, text)
-    words = flavour.pick("fox:0.97", "fox:0.85, snow:0.3")
+    words = flavour.pick("house:0.97, grass:0.6", "fox:0.85, snow:0.3", "fox:0.97")
     model = graph.add("MagicMixNuWords", model=model, clip=clip, text=text, nu_words=words)()
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.6, 0.5))))
     return graph
@@ -193,10 +193,17 @@ def inversion_layout(flavour: Flavour) -> Graph:
         the mix reads: raise both together.
         """)
     model, clip, vae = flavour.load(graph)
-    latent = image_latent(graph, flavour, vae)
+    latent = image_latent(graph, flavour, vae, "pumpkin")
     content, negative = prompts(graph, flavour, clip, "a fox")
     described = encode(graph, clip, "", "Layout prompt")
-    inputs = {"model": model, "positive": described, "latent": latent, "steps": 50, "scheduler": "ddim_uniform", "refinements": 2}
+    inputs = {
+        "model": model,
+        "positive": described,
+        "latent": latent,
+        "steps": flavour.sampling["steps"],
+        "scheduler": "ddim_uniform",
+        "refinements": 2,
+    }
     layout = graph.add("MagicMixLayoutInversion", **inputs, k_max=flavour.k_max)(0)
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.95, 0.7))))
     return graph
@@ -206,8 +213,8 @@ def swept(note: str, flavour: Flavour, title: str, grid_inputs: dict, window: Ca
     """An image mixed with a prompt once for each value of a grid, on one sheet; `window` says which inputs the values feed."""
     graph = Graph(note)
     model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, flavour, clip, "a fox")
+    layout = image_layout(graph, flavour, vae, "donut")
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a frog", "a fox", "a fox"))
     grid = graph.add("ValueGrid", **grid_inputs)
     save_sheet(graph, vae, mixed(graph, flavour, model, content, negative, layout, **window(grid)), grid, title)
     return graph
@@ -252,7 +259,7 @@ def prompt_interpolation(flavour: Flavour) -> Graph:
     grid = graph.add("ValueGrid", x_values="0, 0.4, 0.6, 0.8, 0.9, 0.95, 1", y_values="", x_name="share", y_name="")
     average = graph.add("ConditioningAverage", conditioning_to=content, conditioning_from=layout_prompt, conditioning_to_strength=grid(0))()
     inputs = {"model": model, "positive": average, "negative": negative, "latent_image": latent, "cfg": flavour.cfg, "denoise": 1.0}
-    save_sheet(graph, vae, graph.add("KSampler", **inputs, **SAMPLING)(), grid, "averaged prompts")
+    save_sheet(graph, vae, graph.add("KSampler", **inputs, **flavour.sampling)(), grid, "averaged prompts")
     mix = mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(grid(0)))
     save_sheet(graph, vae, mix, grid, "MagicMix")
     return graph

@@ -7,10 +7,13 @@ from door_graphs import plug_and_play
 from flow_graphs import flow_edit
 from word_graphs import concept_removal, heat_maps, reweight_sheet, word_swap
 
+from demo_model import SIDES
+
 TRANSFORMER = replace(
     DEMO,
     suffix="_transformer",
     loaders=({"class_type": "MagicMixDemoCheckpoint", "network": "transformer"},),
+    side=SIDES["transformer"],
     cfg=3.0,
     remark="\n\nThis one draws with the demo model's transformer, of the Stable Diffusion 3 family.",
     features=False,

@@ -22,7 +22,10 @@ def reweight_sheet(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
-    text, word = flavour.pick("a cup of coffee", "a photo of a fluffy cat"), flavour.pick("coffee", "fluffy")
+    text, word = (
+        flavour.pick("a lion wearing a crown", "a photo of a fluffy cat", "a cup of coffee"),
+        flavour.pick("crown", "fluffy", "coffee"),
+    )
     grid = graph.add("ValueGrid", x_values="-2:2:9" if flavour.features else "-0.5:2:6", **SWEEP)
     node = reweighted(graph, model, clip, text, word, grid(0))
     save_sheet(graph, vae, plain(graph, flavour, node(0), node(1), negative), grid, f"{text}: {word} times s")
@@ -36,7 +39,10 @@ def concept_removal(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
-    text, word = flavour.pick("a turtle", "a photo of a corgi"), flavour.pick("turtle", "corgi")
+    text, word = (
+        flavour.pick("a rabbit under a palm tree on a beach", "a photo of a corgi", "a turtle"),
+        flavour.pick("palm tree", "corgi", "turtle"),
+    )
     layout = prompt_layout(graph, flavour, model, clip, negative, text)
     grid = graph.add("ValueGrid", x_values="2, 1, 0, -0.5, -1, -2" if flavour.features else "2, 1, 0, -0.25, -0.5, -0.75", **SWEEP)
     node = reweighted(graph, model, clip, text, word, grid(0))
@@ -67,10 +73,12 @@ def heat_maps(flavour: Flavour) -> Graph:
         Show Prompt Tokens lists the words of the prompt.
         """)
     model, clip, vae = flavour.load(graph)
-    text = flavour.pick("a birthday cake in noto style", "a photo of a corgi and a coffee machine")
+    text = flavour.pick(
+        "a cat to the left of a car on green grass", "a photo of a corgi and a coffee machine", "a birthday cake in noto style"
+    )
     negative = encode(graph, clip, "", "Negative prompt")
     positive = guided(graph, flavour, encode(graph, clip, text, "Prompt"))
-    words = flavour.pick("birthday, cake, noto", "corgi, coffee machine, photo")
+    words = flavour.pick("cat, car, green grass", "corgi, coffee machine, photo", "birthday, cake, noto")
     recorder = graph.add("CrossAttnRecord", model=model, clip=clip, text=text, words=words, resolution="16")
     latent = plain(graph, flavour, recorder(0), positive, negative)
     pictures = graph.add("VAEDecode", samples=latent, vae=vae)()
@@ -103,7 +111,10 @@ def word_swap(flavour: Flavour) -> Graph:
 
         Lower `self_steps`, then `cross_steps`, where the new thing needs another shape. The left picture is the layout's own.
         """
-    texts = flavour.pick("a dog", "a photo of a cat riding a bicycle"), flavour.pick("a cat", "a photo of a dog riding a bicycle")
+    texts = (
+        flavour.pick("a dog to the left of a car on green grass", "a photo of a cat riding a bicycle", "a dog"),
+        flavour.pick("a cat to the left of a car on green grass", "a photo of a dog riding a bicycle", "a cat"),
+    )
     return edited(flavour, note, *texts, cross_steps=flavour.edit_steps, self_steps=flavour.edit_steps / 2)
 
 
@@ -111,7 +122,10 @@ def refinement(flavour: Flavour) -> Graph:
     note = """
         **Words added.** What both prompts say keeps its place; the new words find theirs.
         """
-    texts = flavour.pick("a bear", "a photo of a house"), flavour.pick("a teddy bear", "a photo of a house in the snow")
+    texts = (
+        flavour.pick("a pig", "a photo of a house", "a bear"),
+        flavour.pick("a pig wearing a crown", "a photo of a house in the snow", "a teddy bear"),
+    )
     return edited(flavour, note, *texts)
 
 
@@ -119,8 +133,11 @@ def reweighted_edit(flavour: Flavour) -> Graph:
     note = """
         **A word exchanged and made stronger.** `words` scales words of the changed prompt on top of the edit.
         """
-    texts = flavour.pick("a lion", "a photo of a lion"), flavour.pick("a tiger", "a photo of a tiger")
-    return edited(flavour, note, *texts, words="tiger:1.5")
+    texts = (
+        flavour.pick("a red car on green grass", "a photo of a lion", "a lion"),
+        flavour.pick("a blue car on green grass", "a photo of a tiger", "a tiger"),
+    )
+    return edited(flavour, note, *texts, words=flavour.pick("blue:1.5", "tiger:1.5", "tiger:1.5"))
 
 
 def local_blend(flavour: Flavour) -> Graph:
@@ -128,8 +145,11 @@ def local_blend(flavour: Flavour) -> Graph:
         **All but the words' place kept.** Where the words of `local_blend` are, the picture may change; everywhere else the layout's own comes out.
         The mask works as nu in the MagicMix sampler, so it needs `nu` 1, `k_max` 1 and `k_min` 0 there.
         """
-    texts = flavour.pick("a mushroom", "a photo of a cat on a chair"), flavour.pick("an umbrella", "a photo of a dog on a chair")
-    return edited(flavour, note, *texts, k_min=0.0, local_blend=flavour.pick("mushroom, umbrella", "cat, dog"))
+    texts = (
+        flavour.pick("a penguin on a gift box on a yellow background", "a photo of a cat on a chair", "a mushroom"),
+        flavour.pick("a frog on a gift box on a yellow background", "a photo of a dog on a chair", "an umbrella"),
+    )
+    return edited(flavour, note, *texts, k_min=0.0, local_blend=flavour.pick("penguin, frog", "cat, dog", "mushroom, umbrella"))
 
 
 WORD_GRAPHS = [
