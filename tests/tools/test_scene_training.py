@@ -11,10 +11,9 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tools" / "demo_model"
 
 from attending import Watched
 from autoencoder import Autoencoder
-from exported import read_parts
 from growing import copies, grow_autoencoder, grow_text_encoder, joined, widened, widths
 from scenes.settings import read_scenes
-from shipped import SHIPPED
+from settings import read_config
 from text_encoder import END, START, TextEncoder
 
 
@@ -50,23 +49,18 @@ def test_output_blocks_read_the_maps_that_the_host_joins():
 
 
 def test_the_first_autoencoder_grows_into_one_that_does_the_same():
-    description, parts = read_parts(SHIPPED)
-    first = Autoencoder(**{key: value for key, value in description["autoencoder"].items() if key != "factor"})
-    first.load_state_dict(parts["first_stage_model"])
-    larger = Autoencoder(**read_scenes()["autoencoder"]["model"])
-    grow_autoencoder(larger, parts["first_stage_model"], description["autoencoder"])
+    description = read_config()["autoencoder"]["model"]
+    first, larger = Autoencoder(**description), Autoencoder(**read_scenes()["autoencoder"]["model"])
+    grow_autoencoder(larger, first.state_dict(), description)
     pixels = torch.rand(2, 3, 32, 32) * 2 - 1
     with torch.no_grad():
         assert (larger.decode(larger.encode(pixels)) - first.decode(first.encode(pixels))).abs().max() < 0.02
 
 
 def test_the_first_text_encoder_grows_into_one_that_says_the_same():
-    _, parts = read_parts(SHIPPED)
-    old = parts["cond_stage_model"]
-    tokens = old["token_ids"].tolist()
-    first, larger = TextEncoder(tokens, 128, 4, 2, 256), TextEncoder([*tokens, 7], 128, 4, 4, 256)
-    first.adopt(old)
-    grow_text_encoder(larger, old)
+    tokens = [START, END, *range(20)]
+    first, larger = TextEncoder(tokens, 128, 4, 2, 256), TextEncoder([*tokens, 27], 128, 4, 4, 256)
+    grow_text_encoder(larger, first.state_dict())
     rows = torch.tensor([[tokens.index(START), 3, 5, *[tokens.index(END)] * 74]])
     with torch.no_grad():
         assert (first(rows) - larger(rows)).abs().max() < 1e-5

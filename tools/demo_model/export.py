@@ -1,4 +1,4 @@
-"""Writes magicmix-demo.safetensors: UNet, text encoder and autoencoder in half precision, their configuration in the metadata."""
+"""Writes the model of things alone: UNet, text encoder and autoencoder in half precision, their configuration in the metadata."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ import checkpoints
 import network
 from autoencoder import Autoencoder
 from settings import build_folder, read_config
-from shipped import NAME
+from shipped import THINGS
 from text_encoder import clip_config
 
 log = logging.getLogger("export")
@@ -66,7 +66,7 @@ def main():
     saved, data = checkpoints.load(folder / "unet.pt"), checkpoints.load(folder / "latents.pt")
     if saved is None or data is None:
         raise FileNotFoundError(f"no trained model in {folder}: run train_unet.py first")
-    path = folder / NAME
+    path = folder / THINGS
     write(path, gather(saved, data["autoencoder"]), describe(config, saved, data))
     log.info("%s: %.2f MB after %d pictures", path.name, path.stat().st_size / 1e6, saved["pictures"])
 

@@ -7,11 +7,10 @@ import checkpoints
 import transformer
 from export import half, text_tensors, write
 from settings import build_folder, read_config
-from shipped import text_encoder
+from shipped import TRANSFORMER, text_encoder
 from text_encoder import clip_config
 
 log = logging.getLogger("export")
-NAME = "magicmix-demo-transformer.safetensors"
 
 
 def describe(config, saved, data):
@@ -36,7 +35,7 @@ def main():
         raise FileNotFoundError(f"no trained transformer in {folder}: run train_transformer.py first")
     tensors = {f"model.diffusion_model.{key}": value for key, value in saved["averaged"].items()}
     tensors |= text_tensors(text_encoder(folder).state_dict())
-    path = folder / NAME
+    path = folder / TRANSFORMER
     write(path, {key: half(value) for key, value in tensors.items()}, describe(config, saved, data))
     log.info("%s: %.2f MB after %d pictures", path.name, path.stat().st_size / 1e6, saved["pictures"])
 

@@ -8,13 +8,12 @@ import time
 import torch
 
 import classifier
-import export_transformer
 from captions import with_article
 from exported import Exported
 from pictures import load_pictures, plain_views
 from settings import build_folder, read_config, read_uncounted
 from sheets import save_rows
-from shipped import checkpoint
+from shipped import TRANSFORMER, checkpoint
 from train_autoencoder import psnr, reconstruct
 
 log = logging.getLogger("measure")
@@ -106,7 +105,7 @@ def main():
     guidance = arguments.guidance or settings["guidance"]
     labels, mark = classifier.Labels(view), "" if arguments.network == "unet" else f"-{arguments.network}"
     whole = checkpoint(folder)
-    path = checkpoint(folder, export_transformer.NAME) if mark else whole
+    path = checkpoint(folder, TRANSFORMER) if mark else whole
     model = Exported(whole, path if mark else None)
     judge_model, trust = classifier.load(folder, labels)
     pictures, rows = load_pictures(folder, view)

@@ -15,12 +15,12 @@ import torch
 
 import scene_judge
 from classifier import shrink
-from export_scenes import NAME
 from exported import Exported
 from scenes import backgrounds, phrases, places
 from scenes.composing import Plan, Thing
 from settings import build_folder
 from sheets import save_rows
+from shipped import NAME, checkpoint
 from train_autoencoder import psnr, reconstruct
 from train_scene_autoencoder import held_out_scenes
 from train_scenes import prepare, to_pixels
@@ -125,12 +125,12 @@ def share(hits):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="measure the smoke test's model")
-    parser.add_argument("--file", type=Path, help="instead of the build folder's exported model")
+    parser.add_argument("--file", type=Path, help="instead of the exported model of the build folder, or the one in git")
     arguments = parser.parse_args()
     folder = build_folder(arguments.smoke)
     config, composer, words = prepare(arguments.smoke)
     settings, size = config["measure"], config["size"]
-    path = arguments.file or folder / NAME
+    path = arguments.file or checkpoint(folder, NAME)
     model = Exported(path)
     judge, truth, trust = scene_judge.load(scene_judge.file_of(arguments.smoke))
     scenes, singles = plans_of(composer, words, settings)

@@ -13,7 +13,7 @@ from measure import nearest
 from pictures import load_pictures, plain_views
 from settings import build_folder, read_config, read_uncounted
 from sheets import save_rows
-from shipped import NAME
+from shipped import checkpoint
 
 log = logging.getLogger("mixes")
 
@@ -30,7 +30,7 @@ def main():
     smoke = parser.parse_args().smoke
     config, folder = read_config(smoke), build_folder(smoke)
     view, settings = config["pictures"], config["mixes"]
-    labels, model = classifier.Labels(view), Exported(folder / NAME)
+    labels, model = classifier.Labels(view), Exported(checkpoint(folder))
     pictures, rows = load_pictures(folder, view)
     uncounted = read_uncounted()
     layouts = plain_views(pictures, [find(rows, labels, layout, settings["set"]) for layout, _ in settings["pairs"]], view)

@@ -12,7 +12,7 @@ from pictures import load_pictures, random_views
 from precision import autocast, pick_device
 from settings import build_folder, read_config
 from sheets import save_rows
-from starting import FROM, newest
+from shipped import FROM, beginning
 from train_autoencoder import learning_rate, psnr, reconstruct, reconstruction_loss
 from train_scenes import grown_autoencoder, prepare, to_pixels
 from workers import Workers, run_training
@@ -52,8 +52,11 @@ def train(smoke, start):
     config, composer, _ = prepare(smoke)
     settings, workers, device = config["autoencoder"], Workers(), pick_device()
     torch.manual_seed(settings["seed"])
-    description, parts = read_parts(start or newest(smoke))
-    model, step = grown_autoencoder(config, description, parts).to(device), description.get("autoencoder_pictures", 0) // settings["batch"]
+    description, parts = read_parts(start or beginning(folder))
+    model = grown_autoencoder(config, description, parts).to(device)
+    step = (
+        0 if smoke else description.get("autoencoder_pictures", 0) // settings["batch"]
+    )  # the smoke test takes its few, whatever it begins from
     encoder = [p for name, p in model.named_parameters() if name.startswith("encoder")]
     for parameter in encoder:
         parameter.requires_grad_(settings["encoder_factor"] > 0)  # one that rests needs no backward pass
