@@ -18,11 +18,11 @@ from workers import Workers, run_training
 log = logging.getLogger("autoencoder")
 
 
-def reconstruction_loss(output, target):
-    """Mean absolute and squared error of the colours, and absolute error of their horizontal and vertical differences."""
+def reconstruction_loss(output, target, squares=1.0):
+    """Mean absolute and, weighed by `squares`, squared error of the colours, and absolute error of their horizontal and vertical differences."""
     error = output - target
     edges = error.diff(dim=-1).abs().mean() + error.diff(dim=-2).abs().mean()
-    return error.abs().mean() + 0.5 * edges + error.square().mean()
+    return error.abs().mean() + 0.5 * edges + squares * error.square().mean()
 
 
 def psnr(output, target):

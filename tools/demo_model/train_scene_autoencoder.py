@@ -96,7 +96,7 @@ def train(smoke, start):
         with autocast(device):
             latent = model.encode(target)
             output = model.decode(latent + settings["latent_noise"] / 0.18215 * torch.randn_like(latent))
-        loss = reconstruction_loss(output.float(), target)
+        loss = reconstruction_loss(output.float(), target, settings["squares"])
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         stopping = workers.average(parameters)
