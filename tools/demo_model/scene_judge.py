@@ -38,7 +38,8 @@ class SceneJudge(nn.Module):
         wide = widths[3]
         self.far = nn.Sequential(*block(before, wide, 2), *block(wide, wide, 1), *block(wide, wide, 2), *block(wide, wide, 1))
         joined = before + wide
-        self.join = nn.Sequential(*block(joined, wide, 1), *block(wide, wide, 1), nn.Dropout(0.1))
+        both = nn.Conv2d(joined, wide, 1, bias=False), nn.BatchNorm2d(wide), nn.ReLU()
+        self.join = nn.Sequential(*both, *block(wide, wide, 1), nn.Dropout(0.1))
         self.thing, self.colour = nn.Conv2d(wide, things + 1, 1), nn.Conv2d(wide, colours, 1)
         self.background = nn.Linear(joined, kinds)
 
