@@ -56,12 +56,13 @@ def assess(judge, truth, composer, strangers, count):
     return found | {"held-out arrangements, things seen that are not there, per scene": float(np.mean(false))}
 
 
-def train(judge, truth, composer, settings, device):
+def train(judge, truth, composer, settings, device, seen):
+    """`seen` is the number of pictures that the judge has seen already."""
     optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=0.02)
     steps = settings["pictures"] // settings["batch"]
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings["learning_rate"], steps)
     for step in range(steps):
-        rng = np.random.default_rng([settings["seed"], step])
+        rng = np.random.default_rng([settings["seed"], seen // settings["batch"] + step])
         scenes = [composer.draw(rng) for _ in range(settings["batch"])]
         pixels = to_pixels(scenes)
         if rng.random() < 0.5:  # other brightness and contrast: samples drift
@@ -87,15 +88,20 @@ def train(judge, truth, composer, settings, device):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few steps on a few pictures")
-    smoke, device = parser.parse_args().smoke, pick_device()
+    parser.add_argument("--further", type=int, default=0, help="goes on from the judge that is there, which has seen so many pictures")
+    arguments = parser.parse_args()
+    smoke, device = arguments.smoke, pick_device()
     config, composer, _ = prepare(smoke)
     settings, view = config["judge"], read_config()["pictures"]
     more = {package: package for package in view["sets"] if package != settings["held_out_set"]}
     widely = Composer(load_drawings(build_folder(), view, more), config)  # one set more than prompts can name
     strangers = Composer(load_drawings(build_folder(), view, {settings["held_out_set"]: "unseen"}), config)
     torch.manual_seed(settings["seed"])
-    judge, truth = scene_judge.build(composer.drawings.names, settings["widths"])
-    train(judge.to(device), truth, widely, settings, device)
+    if arguments.further:
+        judge, truth, _ = scene_judge.load(scene_judge.file_of(smoke))
+    else:
+        judge, truth = scene_judge.build(composer.drawings.names, settings["widths"])
+    train(judge.to(device).train(), truth, widely, settings, device, arguments.further)
     judge = judge.cpu().eval()
     accuracy = assess(judge, truth, composer, strangers, 8 if smoke else 300)
     log.info("%s", {key: round(value, 3) for key, value in accuracy.items()})

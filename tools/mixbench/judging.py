@@ -19,24 +19,37 @@ from magicmix_core.similarity import structure_distance
 
 WHOLE = 0.5
 """A likeness above which a thing counts as drawn."""
+ALIKE = 0.1
+"""By how much the best place may exceed a thing's own: boxes of things that stand on or under one another overlap."""
 
 
 class Judge(Protocol):
     def likeness(self, pictures: list[Tensor], name: str) -> list[float]:
-        """How much each picture, of any size, looks like a thing: 1 like the thing itself, 0 like another."""
+        """How much each picture of one thing, of any size, looks like a thing: 1 like the thing itself, 0 like another."""
+
+    def places(self, picture: Tensor, boxes: np.ndarray, name: str) -> list[float]:
+        """How much each box `[left, top, right, bottom]` of a scene, in pixels, shows a thing, 0 to 1."""
 
 
 class OwnJudge:
-    """The classifier of `make figures`, which reads one thing in a picture of 64 pixels."""
+    """Two networks that never saw a sampler: the classifier of `make figures` reads one thing alone, the judge of scenes what is where."""
 
     def __init__(self):
         import judge
+        import scene_judge
 
         self.judge = judge.Judge()
+        self.scenes, self.truth, _ = scene_judge.load()
 
     def likeness(self, pictures: list[Tensor], name: str) -> list[float]:
         squares = torch.stack([square(picture, 128) for picture in pictures])
         return self.judge.similarity(squares, [name] * len(pictures)).clamp(0, 1).tolist()
+
+    def places(self, picture: Tensor, boxes: np.ndarray, name: str) -> list[float]:
+        import scene_judge
+
+        verdict = scene_judge.Verdict(self.scenes, self.truth, picture[None] * 2 - 1)
+        return [verdict.score(0, name, box) for box in boxes]
 
 
 class ClipJudge:
@@ -57,6 +70,9 @@ class ClipJudge:
         seen = self.vision.encode_image(squares.movedim(1, -1), crop=False)["image_embeds"].float().cpu()
         shares = (100 * torch.nn.functional.normalize(seen, dim=1) @ self.texts.T).softmax(1)
         return shares[:, self.names.index(name)].tolist()
+
+    def places(self, picture: Tensor, boxes: np.ndarray, name: str) -> list[float]:
+        return self.likeness([cut(picture, box) for box in boxes], name)
 
 
 def square(picture: Tensor, side: int) -> Tensor:
@@ -99,7 +115,7 @@ def measure(judge: Judge, case: Case, picture: Tensor, source: Tensor, change: n
     """What is measured of one edited picture; nan where a measure does not belong to the task.
 
     content: is it there, 0 to 1. kept, structure: PSNR in dB and structure distance to the source outside of where the edit may change
-    it. place: 1 where the new thing is drawn in its place, and not in another's. both: 1 where both things are drawn whole, side by
+    it. place: 1 where the new thing is drawn in its place, and not more clearly in another's. both: 1 where both things are drawn whole, side by
     side. balance: the smaller of content and likeness to the layout (of the layout's thing in a mix, else of the structure).
     """
     name, kept = case.thing.name, ~change
@@ -116,9 +132,9 @@ def measure(judge: Judge, case: Case, picture: Tensor, source: Tensor, change: n
     if case.task == "recolour":
         content = hue_share(picture, change, case.thing.colour)
     else:
-        scores = judge.likeness([cut(picture, box) for box in boxes], name)
+        scores = judge.places(picture, boxes, name)
         content = scores[case.edited] if case.task != "remove" else 1 - scores[case.edited]
         if case.task != "remove":
-            found["place"] = float(scores[case.edited] > WHOLE and int(np.argmax(scores)) == case.edited)
+            found["place"] = float(scores[case.edited] > max(WHOLE, max(scores) - ALIKE))
     layout = max(0.0, 1 - 2 * structure)
     return found | {"content": content, "balance": min(content, layout), "layout": layout}
