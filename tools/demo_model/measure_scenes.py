@@ -132,7 +132,7 @@ def main():
     settings, size = config["measure"], config["size"]
     path = arguments.file or checkpoint(folder, NAME)
     model = Exported(path)
-    judge, truth, trust = scene_judge.load(scene_judge.file_of(arguments.smoke))
+    judge, truth, facts = scene_judge.load(scene_judge.file_of(arguments.smoke))
     scenes, singles = plans_of(composer, words, settings)
     if arguments.smoke:
         singles = singles[:4]
@@ -150,7 +150,7 @@ def main():
     closest, usual = nearest(drawn, known, composer, 8), among_training(known, composer, 8)
     table = [(f"samples of held-out arrangements: {key}", share(values)) for key, values in hits.items()]
     table += [("samples of single things: top-1", share(right))]
-    table += [(f"judge: {key}", f"{value:.3f}") for key, value in trust.items()]
+    table += [(f"judge: {key}", f"{value:.3f}") for key, value in facts["accuracy"].items()]
     table += [
         ("autoencoder: PSNR of held-out scenes, mean (lowest tenth below)", f"{quality.mean():.2f} dB ({quality.quantile(0.1):.2f})"),
         ("sample to the nearest of 24 training scenes of its caption, median RMS difference", f"{closest.median():.3f}"),

@@ -138,8 +138,8 @@ def file_of(smoke):
 
 
 def load(file=SHIPPED):
-    """(SceneJudge, Truth, accuracies) as trained."""
+    """(SceneJudge, Truth, facts) as trained; the facts are its things, its accuracy and how many pictures it has seen."""
     facts, parts = read_parts(file)
     judge, truth = build(facts["things"], facts["widths"])
     judge.load_state_dict(parts["judge"], strict=False)  # how many batches its norms saw is not stored
-    return judge.eval(), truth, facts["accuracy"]
+    return judge.eval(), truth, facts

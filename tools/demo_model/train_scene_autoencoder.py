@@ -54,9 +54,8 @@ def train(smoke, start):
     torch.manual_seed(settings["seed"])
     description, parts = read_parts(start or beginning(folder))
     model = grown_autoencoder(config, description, parts).to(device)
-    step = (
-        0 if smoke else description.get("autoencoder_pictures", 0) // settings["batch"]
-    )  # the smoke test takes its few, whatever it begins from
+    seen = 0 if smoke else description.get("autoencoder_pictures", 0)  # the smoke test takes its few steps, whatever it begins from
+    step = seen // settings["batch"]
     encoder = [p for name, p in model.named_parameters() if name.startswith("encoder")]
     for parameter in encoder:
         parameter.requires_grad_(settings["encoder_factor"] > 0)  # one that rests needs no backward pass

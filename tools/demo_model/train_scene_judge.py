@@ -88,7 +88,7 @@ def train(judge, truth, composer, settings, device, seen):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--smoke", action="store_true", help="a few steps on a few pictures")
-    parser.add_argument("--further", type=int, default=0, help="goes on from the judge that is there, which has seen so many pictures")
+    parser.add_argument("--further", action="store_true", help="go on from the judge that is there")
     arguments = parser.parse_args()
     smoke, device = arguments.smoke, pick_device()
     config, composer, _ = prepare(smoke)
@@ -98,15 +98,17 @@ def main():
     strangers = Composer(load_drawings(build_folder(), view, {settings["held_out_set"]: "unseen"}), config)
     torch.manual_seed(settings["seed"])
     if arguments.further:
-        judge, truth, _ = scene_judge.load(scene_judge.file_of(smoke))
+        judge, truth, facts = scene_judge.load(scene_judge.file_of(smoke))
+        seen = facts["pictures"]
     else:
         judge, truth = scene_judge.build(composer.drawings.names, settings["widths"])
-    train(judge.to(device).train(), truth, widely, settings, device, arguments.further)
+        seen = 0
+    train(judge.to(device).train(), truth, widely, settings, device, seen)
     judge = judge.cpu().eval()
     accuracy = assess(judge, truth, composer, strangers, 8 if smoke else 300)
     log.info("%s", {key: round(value, 3) for key, value in accuracy.items()})
     tensors = {f"judge.{key}": half(value) for key, value in judge.state_dict().items() if value.is_floating_point()}
-    facts = {"things": truth.things, "widths": settings["widths"], "accuracy": accuracy}
+    facts = {"things": truth.things, "widths": settings["widths"], "accuracy": accuracy, "pictures": seen + settings["pictures"]}
     path = scene_judge.file_of(smoke)
     write(path, tensors, facts)
     log.info("%s: %.2f MB", path.name, path.stat().st_size / 1e6)

@@ -1,6 +1,7 @@
 """Says what a picture shows: by a network of ours that never saw the sampler, or by the user's own CLIP. Pictures are `[3, H, W]` in 0..1."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -39,16 +40,15 @@ class OwnJudge:
         import scene_judge
 
         self.judge = judge.Judge()
-        self.scenes, self.truth, _ = scene_judge.load()
+        scenes, truth, _ = scene_judge.load()
+        self.verdict = partial(scene_judge.Verdict, scenes, truth)
 
     def likeness(self, pictures: list[Tensor], name: str) -> list[float]:
         squares = torch.stack([square(picture, 128) for picture in pictures])
         return self.judge.similarity(squares, [name] * len(pictures)).clamp(0, 1).tolist()
 
     def places(self, picture: Tensor, boxes: np.ndarray, name: str) -> list[float]:
-        import scene_judge
-
-        verdict = scene_judge.Verdict(self.scenes, self.truth, picture[None] * 2 - 1)
+        verdict = self.verdict(picture[None] * 2 - 1)
         return [verdict.score(0, name, box) for box in boxes]
 
 
