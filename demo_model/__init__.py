@@ -1,4 +1,4 @@
 """The pack's own small checkpoint and everything that depends on it: weights, autoencoder, loader, sample layouts."""
 
-SIDES = {"unet": 128, "transformer": 128}
+SIDES = {"unet": 160, "transformer": 128}
 """Of the pictures that each network was trained on, in pixels."""

@@ -21,20 +21,24 @@ class MagicMixDemoCheckpoint(io.ComfyNode):
             node_id="MagicMixDemoCheckpoint",
             display_name="Load MagicMix Demo Checkpoint",
             category="MagicMix",
-            description="Loads one of the two tiny models that come with the pack: emoji only, fast on any computer.",
+            description="Loads one of the two small models that come with the pack: emoji, alone or in scenes; fast on any computer.",
             inputs=[
                 io.Combo.Input(
                     "network",
                     options=["unet", "transformer"],
                     default="unet",
                     optional=True,
-                    tooltip="unet: a model of the Stable Diffusion 1.x family. transformer: one of the Stable Diffusion 3 family, where text and picture attend jointly. Both know the same words and share clip and vae.",
+                    tooltip="unet: a model of the Stable Diffusion 1.x family; it draws scenes of 160 x 160. transformer: one of the Stable Diffusion 3 family, where text and picture attend jointly; it draws one thing at a time, 128 x 128. Each has its own clip; they share the vae.",
                 )
             ],
             outputs=[
                 io.Model.Output("model", display_name="model", tooltip="The denoising model. Guidance of 3 to 4 suits it."),
-                io.Clip.Output("clip", display_name="clip", tooltip="The text encoder. It knows the 66 concepts listed on the help page."),
-                io.Vae.Output("vae", display_name="vae", tooltip="The autoencoder, for pictures around 128 x 128."),
+                io.Clip.Output(
+                    "clip",
+                    display_name="clip",
+                    tooltip="The text encoder. It knows the things, places and colours listed on the help page.",
+                ),
+                io.Vae.Output("vae", display_name="vae", tooltip="The autoencoder, for pictures around 160 x 160."),
             ],
         )
 

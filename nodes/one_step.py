@@ -38,7 +38,7 @@ class MagicMix(io.ComfyNode):
                 io.Model.Input(
                     "model",
                     optional=True,
-                    tooltip="Stable Diffusion 1.x, 2.x or XL. Without model, clip and vae the small demo model of the pack draws, which knows emoji only.",
+                    tooltip="Stable Diffusion 1.x, 2.x or XL. Without model, clip and vae the small demo model of the pack draws, which knows 66 emoji and scenes of them.",
                 ),
                 io.Clip.Input("clip", optional=True, tooltip="The text encoder that belongs to the model."),
                 io.Vae.Input("vae", optional=True, tooltip="The VAE that belongs to the model."),

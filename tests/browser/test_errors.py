@@ -43,7 +43,7 @@ def test_a_missing_link_is_named(either_page, workflow, said):
             "reweight_sheet",
             {"words": "tea"},
             "CrossAttnReweight",
-            "words: 'tea' is not a word of the prompt; its words are: a, cup, of, coffee",
+            "words: 'tea' is not a word of the prompt; its words are: a, lion, wearing, crown",
         ),
     ],
     ids=["k_min", "words"],

@@ -6,6 +6,7 @@ import pytest
 from comfy_page import ComfyPage
 from playwright.sync_api import expect
 
+from demo_model import SIDES
 from magicmix_core.nu import read_curve
 from magicmix_core.prompts import parse_words
 
@@ -81,7 +82,7 @@ def test_chips_follow_what_is_typed_and_a_word_that_is_not_there_is_red(either_p
     either_page.change("text", "a cup of (Green:1.2) tea // not sent")
     expect(chips.get_by_role("button", name="Green", exact=True)).to_be_visible()
     assert chips.locator("[aria-pressed]").all_inner_texts() == ["a", "cup", "of", "Green", "tea"]
-    lost = chips.get_by_role("button", name="“coffee” is not in the prompt")
+    lost = chips.get_by_role("button", name="“crown” is not in the prompt")
     expect(lost).to_be_visible()
     keep(either_page)
     either_page.change("words", "green tea:1.5")
@@ -103,6 +104,7 @@ def test_local_blend_and_word_steps_are_chosen_the_same_way(page, workflow):
     expect(chips.get_by_role("button", name=re.compile("^cat, scale 0.75"))).to_be_focused()
     assert value_of(page, "word_steps") == "cat:0.75"
     page.change("edit", "swap")
+    page.change("source_text", "a dog")
     page.change("target_text", "a dog sleeping")
     expect(chips.get_by_text("edit must be refine for these texts")).to_be_visible()
 
@@ -167,13 +169,13 @@ def test_the_strip_follows_a_curve_as_the_samplers_do(page):
 def test_the_strip_shows_the_steps_that_run(either_page, workflow, keep):
     either_page.load(workflow("image_text"))
     strip = either_page.part("MagicMixKSampler", "window")
-    expect(strip).to_contain_text("43 of 50 steps run")
+    expect(strip).to_contain_text("22 of 25 steps run")
     either_page.change("k_max", 0.6)
     either_page.change("k_min", 0.3)
-    expect(strip).to_contain_text(re.compile("30 of 50 steps run.*20 skipped.*15 mixed.*15 free"))
+    expect(strip).to_contain_text(re.compile("15 of 25 steps run.*10 skipped.*7 mixed.*8 free"))
     keep(either_page)
     either_page.change("scheduler", "karras")
-    expect(strip).to_contain_text(re.compile("about 30 of 50 steps run.*8 mixed"))
+    expect(strip).to_contain_text(re.compile("about 15 of 25 steps run.*4 mixed"))
     either_page.change("k_min", 0.9)
     expect(strip).to_contain_text("k_min is above k_max")
 
@@ -181,7 +183,7 @@ def test_the_strip_shows_the_steps_that_run(either_page, workflow, keep):
 def test_the_modular_sampler_takes_its_steps_from_the_scheduler(page, workflow):
     page.load(workflow("image_text_custom_sampler"))
     strip = page.part("MagicMixSampler", "window")
-    expect(strip).to_contain_text("43 of 50 steps run")
+    expect(strip).to_contain_text("22 of 25 steps run")
     page.change("steps", 20)
     expect(strip).to_contain_text("17 of 20 steps run")
     page.unlink("SamplerCustomAdvanced", "sigmas")
@@ -198,7 +200,7 @@ def test_a_mix_is_compared_with_its_layout_under_a_slider(either_page, run, keep
     either_page.part("MagicMixKSampler", "window").get_by_role("button", name="Compare with the layout").click()
     viewer = either_page.page.get_by_role("dialog", name="Look closer")
     for picture in viewer.get_by_role("img").all():
-        expect(picture).to_have_js_property("naturalWidth", 128)
+        expect(picture).to_have_js_property("naturalWidth", SIDES["unet"])
     sources = [picture.get_attribute("src") for picture in viewer.get_by_role("img").all()]
     assert len(set(sources)) == 2 and "type=output" in sources[0] and "type=temp" in sources[1]
     slider = viewer.get_by_role("slider")
@@ -242,17 +244,17 @@ def test_a_cell_of_a_sheet_is_large_on_a_click(either_page, run, keep):
 def test_pointing_at_a_word_shows_its_map(either_page, run, keep):
     run(either_page, "heat_maps")
     maps = either_page.part("CrossAttnMaps", "maps")
-    cake = maps.get_by_role("button", name="cake")
-    assert maps.get_by_role("button").all_inner_texts() == ["birthday", "cake", "noto"]
+    car = maps.get_by_role("button", name="car")
+    assert maps.get_by_role("button").all_inner_texts() == ["cat", "car"]
     drawn = maps.locator("canvas")
     expect(drawn).to_be_hidden()
-    cake.hover()
+    car.hover()
     expect(drawn).to_be_visible()
-    expect(drawn).to_have_attribute("aria-label", "Where “cake” is in the picture")
+    expect(drawn).to_have_attribute("aria-label", "Where “car” is in the picture")
     first = drawn.evaluate("map => [...map.getContext('2d').getImageData(0, 0, map.width, map.height).data]")
-    cake.focus()
-    either_page.page.keyboard.press("ArrowRight")
-    expect(drawn).to_have_attribute("aria-label", "Where “noto” is in the picture")
+    car.focus()
+    either_page.page.keyboard.press("ArrowLeft")
+    expect(drawn).to_have_attribute("aria-label", "Where “cat” is in the picture")
     other = drawn.evaluate("map => [...map.getContext('2d').getImageData(0, 0, map.width, map.height).data]")
     assert len(first) == len(other) and first != other and len(set(first)) > 50
     keep(either_page)

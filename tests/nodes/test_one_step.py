@@ -111,10 +111,10 @@ def test_other_models_get_their_size_their_guidance_and_the_papers_window(one_st
 @pytest.mark.parametrize(
     ("shape", "scaled"),
     [
-        ((1, 100, 200, 3), (1, 88, 184, 3)),
+        ((1, 100, 200, 3), (1, 112, 224, 3)),
         ((2, 300, 300, 4), (2, SIDE, SIDE, 3)),
         ((1, 64, 64, 1), (1, SIDE, SIDE, 3)),
-        ((1, 1, 9, 3), (1, 40, 384, 3)),
+        ((1, 1, 9, 3), (1, 56, 480, 3)),
     ],
 )
 def test_pictures_keep_their_shape_and_batch(one_step, shape, scaled):

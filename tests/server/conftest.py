@@ -58,10 +58,15 @@ def plain_graph(mixing_graph):
 
 
 @pytest.fixture
-def advanced_graph(image):
-    """The shipped graph for SamplerCustomAdvanced, saving the latent as well."""
+def advanced_graph(image, mixing_graph):
+    """The shipped graph for SamplerCustomAdvanced, with the picture and the prompt of `mixing_graph`, saving the latent as well."""
     graph = json.loads((PACK / "workflows" / "api" / "image_text_custom_sampler.json").read_text())
-    graph["2"]["inputs"]["image"] = image
+    graph["2"] |= {"class_type": "LoadImage", "inputs": {"image": image}}
+    ours, theirs = (
+        next(node["inputs"] for node in each.values() if node.get("_meta", {}).get("title") == "Content prompt")
+        for each in (graph, mixing_graph())
+    )
+    ours["text"] = theirs["text"]
     graph["latent"] = {"class_type": "SaveLatent", "inputs": {"samples": ["13", 0], "filename_prefix": "test"}}
     return graph
 

@@ -65,7 +65,7 @@ def changed_graph(tmp_path):
 def test_a_mix_shows_its_steps_and_saves_the_picture(finished, tmp_path):
     status, printed, progress = finished("mix.py", "--nu", "0.8", "--output", "mixed.png")
     assert (status, printed) == (0, "mixed.png\n")
-    assert "step 1 of 43" in progress and progress.endswith("step 43 of 43\n")
+    assert "step 1 of 22" in progress and progress.endswith("step 22 of 22\n")
     assert Image.open(tmp_path / "mixed.png").size == (SIDES["unet"],) * 2
 
 

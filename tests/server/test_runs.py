@@ -8,7 +8,7 @@ from comfy_client import ComfyClient, GraphError
 from comfy_server import comfy_server
 from PIL import Image
 
-EXECUTED = 30  # of 50 steps of ddim_uniform at k_max 0.6
+EXECUTED = 15  # of 25 steps of ddim_uniform at k_max 0.6
 
 
 def test_progress_counts_exactly_the_executed_steps(client, mixing_graph, progress):

@@ -21,7 +21,7 @@ def test_the_demo_flavour_runs_and_saves_pictures(client, name):
     graph = api_form(name)
     for node in graph.values():
         if "steps" in node["inputs"]:
-            assert node["inputs"]["steps"] == 50
+            assert node["inputs"]["steps"] == 25
             node["inputs"]["steps"] = STEPS
         if node["class_type"] in ("EmptyLatentImage", "ImageScale"):
             node["inputs"] |= {"width": SIDE, "height": SIDE}

@@ -1,6 +1,6 @@
 """Writes magicmix-demo.safetensors, the scene model: UNet, text encoder and autoencoder in half precision.
 
-The counts of pictures stand in its metadata, so that a training can go on from it (`--from`, or as tools/demo_model/scenes/weights.safetensors).
+The counts of pictures stand in its metadata, so that a training can go on from it (`--from`, or as the file that the pack ships).
 """
 
 import argparse
@@ -18,7 +18,7 @@ from export import gather, write
 from exported import read_parts
 from precision import pick_device
 from settings import build_folder
-from shipped import NAME, beginning
+from shipped import NAME, checkpoint
 from text_encoder import clip_config
 from train_scenes import SceneTraining, load_autoencoder, prepare, to_pixels
 from workers import Workers
@@ -54,9 +54,9 @@ def main():
     saved = checkpoints.load(folder / "scenes.pt")
     if saved is None:  # the autoencoder is trained first
         training = SceneTraining(config, words, Workers(), pick_device())
-        training.begin(*read_parts(beginning(folder)))
+        training.begin(*read_parts(checkpoint(folder)))
         saved = {"averaged_unet": training.unet.state_dict(), "averaged_text": training.text.state_dict(), "pictures": training.pictures}
-    autoencoder, seen = load_autoencoder(config, folder, beginning(folder))
+    autoencoder, seen = load_autoencoder(config, folder, checkpoint(folder))
     counts = {"trained_scenes": saved["pictures"], "trained_pictures": saved["pictures"], "autoencoder_pictures": seen}
     path = arguments.to or folder / NAME
     write(path, gather(saved, autoencoder.state_dict()), describe(config, composer, autoencoder) | counts)

@@ -146,7 +146,9 @@ def main():
     held_out = held_out_scenes(composer, 8 if arguments.smoke else 200)
     quality = psnr(reconstruct(model.autoencoder, held_out, torch.device("cpu")), held_out)
     known = [composer.plan(np.random.default_rng([97, number])) for number in range(4 if arguments.smoke else 100)]
-    drawn = sample(model, [phrases.text(phrases.caption(plan, words.names, words.uncounted)) for plan in known], numbers, settings, size)
+    drawn = sample(
+        model, [phrases.text(phrases.caption(plan, words.names, words.uncounted)) for plan in known], numbers[: len(known)], settings, size
+    )
     closest, usual = nearest(drawn, known, composer, 8), among_training(known, composer, 8)
     table = [(f"samples of held-out arrangements: {key}", share(values)) for key, values in hits.items()]
     table += [("samples of single things: top-1", share(right))]

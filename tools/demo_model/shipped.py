@@ -1,6 +1,6 @@
-"""The demo checkpoints' files: those made here, else those that are in git.
+"""The demo checkpoints' files: those made here, else those that the pack ships.
 
-The model of things alone comes first and is what the pack ships; the one of scenes goes on from it and is still in training.
+The model of things alone comes first; that of scenes, which is shipped, goes on from it and stands in for it.
 """
 
 from pathlib import Path
@@ -12,21 +12,12 @@ from text_encoder import TextEncoder
 FROM = "--from", {"type": Path, "help": "begin from this exported file, whatever state was saved"}
 THINGS, NAME, TRANSFORMER = "magicmix-demo-things.safetensors", "magicmix-demo.safetensors", "magicmix-demo-transformer.safetensors"
 SHIPPED = Path(__file__).resolve().parents[2] / "demo_model" / NAME
-IN_GIT = {
-    THINGS: SHIPPED,
-    NAME: Path(__file__).resolve().parent / "scenes" / "weights.safetensors",
-    TRANSFORMER: SHIPPED.with_name(TRANSFORMER),
-}
 
 
 def checkpoint(folder, name=THINGS):
-    """The file of that name in the build folder, or what is in git where there is none."""
-    return folder / name if (folder / name).exists() else IN_GIT[name]
-
-
-def beginning(folder):
-    """Where a training of scenes begins: the model of things alone if it was made here, else the newest scenes in git."""
-    return folder / THINGS if (folder / THINGS).exists() else IN_GIT[NAME]
+    """The file of that name in the build folder, or the shipped one where there is none."""
+    made = folder / name
+    return made if made.exists() else SHIPPED.with_name(TRANSFORMER if name == TRANSFORMER else NAME)
 
 
 def shipped_autoencoder():

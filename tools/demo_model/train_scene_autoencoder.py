@@ -12,7 +12,7 @@ from pictures import load_pictures, random_views
 from precision import autocast, pick_device
 from settings import build_folder, read_config
 from sheets import save_rows
-from shipped import FROM, beginning
+from shipped import FROM, checkpoint
 from train_autoencoder import learning_rate, psnr, reconstruct, reconstruction_loss
 from train_scenes import grown_autoencoder, prepare, to_pixels
 from workers import Workers, run_training
@@ -52,7 +52,7 @@ def train(smoke, start):
     config, composer, _ = prepare(smoke)
     settings, workers, device = config["autoencoder"], Workers(), pick_device()
     torch.manual_seed(settings["seed"])
-    description, parts = read_parts(start or beginning(folder))
+    description, parts = read_parts(start or checkpoint(folder))
     model = grown_autoencoder(config, description, parts).to(device)
     seen = 0 if smoke else description.get("autoencoder_pictures", 0)  # the smoke test takes its few steps, whatever it begins from
     step = seen // settings["batch"]

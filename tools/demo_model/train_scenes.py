@@ -1,7 +1,7 @@
 """Trains UNet and text encoder on scenes that are composed and encoded while training; stops and goes on at any step, on CPU or GPU.
 
-It begins from the model of things alone if that was made here. Where neither that nor a saved state is, it goes on from the newest exported weights in git,
-with a fresh optimizer and the count of pictures that is written in them.
+It begins from the model of things alone if that was made here. Where neither that nor a saved state is, it goes on from the shipped
+weights, with a fresh optimizer and the count of pictures that is written in them.
 """
 
 import logging
@@ -26,7 +26,7 @@ from scenes.settings import read_scenes
 from scenes.words import THINGS, Words
 from settings import build_folder, read_concepts, read_config, read_uncounted
 from sheets import save_rows
-from shipped import FROM, beginning
+from shipped import FROM, checkpoint
 from train_unet import Training, draw_timesteps
 from workers import Workers, run_training
 
@@ -192,7 +192,7 @@ def train(smoke, start):
     settings, workers, device = config["training"], Workers(), pick_device()
     torch.manual_seed(settings["seed"])
     training = SceneTraining(config, words, workers, device)
-    saved, source = None if start else checkpoints.load(folder / "scenes.pt"), start or beginning(folder)
+    saved, source = None if start else checkpoints.load(folder / "scenes.pt"), start or checkpoint(folder)
     if saved:
         training.resume(saved)
     else:

@@ -22,7 +22,7 @@ from sampling import Row, Sampler
 STRENGTHS = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
 LAYOUTS = PACK / "demo_model" / "layouts"
 SHOWN = ["castle", "donut", "house"]
-MIXES = [("donut", "frog", 0.55), ("castle", "birthday cake", 0.55), ("house", "robot", 0.5), ("photograph", "donut", 0.55)]
+MIXES = [("donut", "frog", 0.55), ("castle", "birthday cake", 0.5), ("pumpkin", "cat", 0.55), ("photograph", "donut", 0.55)]
 """A layout, a prompt and a strength, for the picture in the README."""
 LARGE = 320
 

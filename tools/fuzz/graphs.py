@@ -156,7 +156,7 @@ def _pictures(builder: GraphBuilder, latent: Link) -> Link:
 def one_step(builder: GraphBuilder) -> None:
     """With little strength: the node takes 50 steps, of which few then run."""
     checkpoint = {name: builder.link(name.upper()) for name in ("model", "clip", "vae")}
-    image = builder.random.choice((builder.link("IMAGE"), [builder.add("MagicMixSamplePicture"), 0]))
+    image = builder.link("IMAGE") if builder.random.random() < 0.5 else [builder.add("MagicMixSamplePicture"), 0]
     strength = round(builder.random.uniform(0, 0.1), 2)
     node = builder.add("MagicMix", image=image, prompt=builder.target_text, strength=strength, **checkpoint)
     if builder.random.random() < 0.5:

@@ -28,7 +28,7 @@ class Bench:
     """The demo model, or the checkpoint in a file. Pictures are `[3, side, side]` in 0..1."""
 
     def __init__(self, checkpoint: str | None, side: int, steps: int, cfg: float, on_cpu: bool):
-        start_host(*(["--cpu"] if on_cpu else []))
+        start_host(*(["--cpu", "--use-pytorch-cross-attention"] if on_cpu else []))
         load_pack()
         self.run = node_runner()
         self.model, self.clip, self.vae = load(checkpoint, self.run)

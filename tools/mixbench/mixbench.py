@@ -8,6 +8,7 @@ import csv
 import os
 import sys
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from judging import ClipJudge, OwnJudge, measure
 from methods import Bench
 from PIL import Image
 from report import write
+from workers import launch
 
 from demo_model import SIDES
 
@@ -53,11 +55,12 @@ def run_case(bench: Bench, judge, composer, case, sheet: Path | None) -> list[di
     return rows
 
 
-def read_rows(file: Path) -> list[dict]:
-    if not file.exists():
-        return []
-    with file.open(newline="") as stored:
-        return [row | {"case": int(row["case"])} for row in csv.DictReader(stored)]
+def read_rows(files: Iterable[Path]) -> list[dict]:
+    rows = []
+    for file in files:
+        with file.open(newline="") as stored:
+            rows += [row | {"case": int(row["case"])} for row in csv.DictReader(stored)]
+    return sorted(rows, key=lambda row: row["case"])
 
 
 def append(file: Path, rows: list[dict]) -> None:
@@ -80,6 +83,22 @@ def fingerprint(options: argparse.Namespace, side: int, cfg: float) -> str:
     return f"{found:08x}"
 
 
+def draw(options: argparse.Namespace, side: int, cfg: float, results: str) -> None:
+    """Makes the edits that no file of `results` has, or this process' share of them."""
+    share, shares = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    composer = load_composer(side)
+    done = {row["case"] for row in read_rows(options.out.glob(f"{results}_*.csv"))}
+    bench = Bench(options.checkpoint, side, options.steps, cfg, not options.gpu)
+    judge = ClipJudge(options.clip_vision, options.clip, composer.drawings.names) if options.clip_vision else OwnJudge()
+    for case in make_cases(composer, options.scenes):
+        turn = case.number // len(TASKS)
+        if case.task not in options.tasks or case.number in done or turn % shares != share:
+            continue
+        sheet = options.out / f"{case.task}_sheet_{turn}.png" if turn < SHEETS else None
+        append(options.out / f"{results}_{share}.csv", run_case(bench, judge, composer, case, sheet))
+        print(f"{case.number + 1} of {options.scenes}: {case.task}, {case.texts[0]} -> {case.texts[1]}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scenes", type=int, default=200, help="fewer for a quick look")
@@ -93,29 +112,24 @@ def main() -> None:
     parser.add_argument("--side", type=int, help="of the pictures in pixels: the demo model's own, else 512")
     parser.add_argument("--cfg", type=float, help="3 for the demo model, else 7.5")
     parser.add_argument("--gpu", action="store_true", help="leave the host its choice of device")
+    parser.add_argument(
+        "--workers", type=int, help="processes that share the scenes; one for each core with the demo model on a CPU, else one"
+    )
     parser.add_argument("--out", type=Path, default=PACK / "out" / "mixbench")
     options = parser.parse_args()
     ours = not options.checkpoint
     if not ours and not (options.clip and options.clip_vision):
         parser.error("--checkpoint wants --clip and --clip-vision: the judge of the demo model's drawings knows nothing else")
+    side, cfg = options.side or (SIDES["unet"] if ours else 512), options.cfg or (3.0 if ours else 7.5)
     if not options.gpu:
         torch.set_num_threads(1 if ours else os.cpu_count() or 1)  # the demo model is too small to gain from more
     options.out.mkdir(parents=True, exist_ok=True)
-    side, cfg = options.side or (SIDES["unet"] if ours else 512), options.cfg or (3.0 if ours else 7.5)
-    composer = load_composer(side)
-    bench = Bench(options.checkpoint, side, options.steps, cfg, not options.gpu)
-    judge = ClipJudge(options.clip_vision, options.clip, composer.drawings.names) if options.clip_vision else OwnJudge()
-    file = options.out / f"results_{options.steps}_{fingerprint(options, side, cfg)}.csv"
-    rows = read_rows(file)
-    done = {row["case"] for row in rows}
-    for case in make_cases(composer, options.scenes):
-        if case.task not in options.tasks or case.number in done:
-            continue
-        turn = case.number // len(TASKS)
-        sheet = options.out / f"{case.task}_sheet_{turn}.png" if turn < SHEETS else None
-        rows += (found := run_case(bench, judge, composer, case, sheet))
-        append(file, found)
-        print(f"{case.number + 1} of {options.scenes}: {case.task}, {case.texts[0]} -> {case.texts[1]}", flush=True)
+    results = f"results_{options.steps}_{fingerprint(options, side, cfg)}"
+    if not launch(options.workers or (os.cpu_count() if ours and not options.gpu else 1)):
+        draw(options, side, cfg, results)
+    if "RANK" in os.environ:
+        return
+    rows = read_rows(options.out.glob(f"{results}_*.csv"))
     name = Path(options.checkpoint).name if options.checkpoint else "the demo model"
     shown = [row for row in rows if row["task"] in options.tasks]
     heading = (

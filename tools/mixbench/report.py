@@ -107,14 +107,18 @@ def claims(rows: list[Row]) -> list[tuple[str, str]]:
         ours = best(of["mix"], "MagicMix", "balance")
         for other in ("averaged prompts", "img2img"):
             theirs = best(of["mix"], other, "balance")
-            said = difference(of["mix"], ours, theirs, "balance")
-            lines.append((f"mix: balance, MagicMix ({ours[1]}) - {other} ({theirs[1]})", said))
+            for key in ("balance", "both"):
+                said = difference(of["mix"], ours, theirs, key)
+                lines.append((f"mix: {MEASURES[key]}, MagicMix ({ours[1]}) - {other} ({theirs[1]})", said))
     if "swap" in of:
         plain, edit, blend = ("re-prompting", ""), ("Prompt-to-Prompt", "0.8, 0.4"), ("Prompt-to-Prompt + local blend", "0.8, 0.4")
         lines.append(("swap: kept in dB, local blend - plain swap", difference(of["swap"], blend, edit, "kept")))
-        lines += [
-            (f"swap: {key}, Prompt-to-Prompt - re-prompting", difference(of["swap"], edit, plain, key)) for key in ("kept", "content")
-        ]
+        content = {setting: np.nanmean(values["content"]) for setting, values in settings_of(of["swap"]).items()}
+        equal = min((setting for setting in content if setting[0] == edit[0]), key=lambda setting: abs(content[setting] - content[plain]))
+        for setting in dict.fromkeys((edit, equal)):
+            for key in ("kept", "content"):
+                said = difference(of["swap"], setting, plain, key)
+                lines.append((f"swap: {MEASURES[key]}, Prompt-to-Prompt ({setting[1]}) - re-prompting", said))
     if "real" in of:
         for key in ("kept", "content"):
             pair = (("Prompt-to-Prompt", f"refinements {count}") for count in (2, 0))

@@ -104,6 +104,8 @@ DEMO = Flavour(
     cfg=4.0,
     k_max=0.85,
     k_min=0.35,
+    sampling=SAMPLING | {"steps": 25},
+    scenes=True,
 )
 SD15 = Flavour(
     "_sd15",
@@ -141,7 +143,7 @@ def picture(graph: Graph, flavour: Flavour, sample: str = "", heading: str = "La
 
 
 def image_latent(graph: Graph, flavour: Flavour, vae: Link, sample: str = "", heading: str = "Layout image") -> Link:
-    image = picture(graph, flavour, sample if flavour.scenes else "", heading)
+    image = picture(graph, flavour, sample, heading)
     size = {"width": flavour.side, "height": flavour.side}
     scaled = graph.add("ImageScale", "Scale to the model's size", image=image, upscale_method="lanczos", crop="center", **size)()
     return graph.add("VAEEncode", pixels=scaled, vae=vae)()

@@ -72,11 +72,11 @@ def photo_word_swap(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     texts = (
-        flavour.pick("a dog under a palm tree on a beach", "a photo of a cat", "a rabbit"),
-        flavour.pick("a lion under a palm tree on a beach", "a photo of a dog", "a fox"),
+        flavour.pick("a frog on a gift box on a yellow background", "a photo of a cat"),
+        flavour.pick("a penguin on a gift box on a yellow background", "a photo of a dog"),
     )
     described = encode(graph, clip, texts[0], "Layout prompt")
-    layout = inverted(graph, flavour, model, vae, described, "dog under a palm tree")
+    layout = inverted(graph, flavour, model, vae, described, "frog on a gift box")
     edited, positive = swapped(graph, model, clip, layout, texts, 0.8, 0.4)
     window = flavour.window(1.0, **FROM_THE_START) | {"cfg": flavour.pick(2.0, 7.5)}
     save(graph, vae, mixed(graph, flavour, edited, positive, described, layout, **window))
@@ -90,13 +90,9 @@ def photo_plug_and_play(flavour: Flavour) -> Graph:
         Say in *Layout prompt* what your picture shows. It is the negative prompt too: guidance then moves away from it, towards the content prompt.
         """)
     model, clip, vae = flavour.load(graph)
-    described = encode(
-        graph, clip, flavour.pick("a house to the left of a fox on green grass", "a photo of a cat", "a rabbit"), "Layout prompt"
-    )
+    described = encode(graph, clip, flavour.pick("a house to the left of a fox on green grass", "a photo of a cat"), "Layout prompt")
     layout = inverted(graph, flavour, model, vae, described, "house and fox")
-    content = encode(
-        graph, clip, flavour.pick("a castle to the left of a lion in the snow", "an origami cat", "a penguin"), "Content prompt"
-    )
+    content = encode(graph, clip, flavour.pick("a castle to the left of a lion at night", "an origami cat"), "Content prompt")
     followed = features(graph, model, layout, 0.5, 0.8)
     save(graph, vae, mixed(graph, flavour, followed, content, described, layout, **flavour.window(1.0, **FROM_THE_START)))
     return graph
@@ -113,7 +109,7 @@ def three_doors(flavour: Flavour) -> Graph:
     layout = prompt_layout(graph, flavour, model, clip, negative, texts[0])
     model = features(graph, model, layout(0), 0.5, 0.8)
     model, positive = swapped(graph, model, clip, layout(0), texts, 0.4, 0.2)
-    window = flavour.window(flavour.pick(0.9, 0.7), k_max=1.0)
+    window = flavour.window(flavour.pick(0.8, 0.7), k_max=1.0)
     save(graph, vae, mixed(graph, flavour, model, positive, negative, layout(0), **window))
     shown(graph, vae, layout(1))
     return graph
@@ -129,7 +125,7 @@ def three_doors_sheet(flavour: Flavour) -> Graph:
     texts = doors_texts(flavour)
     layout = prompt_layout(graph, flavour, model, clip, negative, texts[0])
     content = encode(graph, clip, texts[1], "Content prompt")
-    nus = flavour.pick("1, 0.95, 0.9, 0.85, 0.8", "1, 0.9, 0.8, 0.7, 0.5")
+    nus = flavour.pick("1, 0.9, 0.8, 0.7, 0.6", "1, 0.9, 0.8, 0.7, 0.5")
     nu, steps = (
         graph.add("ValueGrid", x_values=values, y_values="", x_name=name, y_name="") for values, name in ((nus, "nu"), ("0:1:5", "steps"))
     )

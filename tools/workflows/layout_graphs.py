@@ -15,17 +15,19 @@ def layout_collage(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     content, negative = prompts(graph, flavour, clip, flavour.pick("a butterfly", "a photo of two cats on a sofa"))
-    whole = [
-        prompt_layout(graph, flavour, model, clip, negative, text)(0)
+    drawn = [
+        prompt_layout(graph, flavour, model, clip, negative, text)
         for text in flavour.pick(("a watermelon", "a pizza"), ("a photo of a teapot", "a photo of a loaf of bread"))
     ]
     placed = [
         graph.add("MagicMixLayoutTransform", title, layout=layout, mirror=False, turn="none", scale=0.6, right=right, down=0.0)()
-        for title, layout, right in zip(("To the left", "To the right"), whole, (-0.25, 0.25), strict=True)
+        for title, layout, right in zip(("To the left", "To the right"), (own(0) for own in drawn), (-0.25, 0.25), strict=True)
     ]
     mask = beside(graph, "Right half", LAYOUT, (0.0, 1.0))
     layout = graph.add("MagicMixLayoutBlend", first=placed[0], second=placed[1], share=0.5, mask=mask)()
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.8, 0.7))))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.55, 0.7))))
+    for own in drawn:
+        shown(graph, vae, own(1))
     return graph
 
 
@@ -47,7 +49,7 @@ def three_contents(flavour: Flavour) -> Graph:
     content = contents[0]
     for other in contents[1:]:
         content = graph.add("ConditioningCombine", part=CONTENT, conditioning_1=content, conditioning_2=other)()
-    nu_map = beside(graph, "nu, from left to right", CONTENT, flavour.pick((0.85, 0.8, 0.9), (0.6, 0.7, 0.8)))
+    nu_map = beside(graph, "nu, from left to right", CONTENT, flavour.pick((0.5, 0.45, 0.55), (0.6, 0.7, 0.8)))
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), nu_map=nu_map, **flavour.window(0.5)))
     shown(graph, vae, layout(1))
     return graph

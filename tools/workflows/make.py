@@ -26,7 +26,7 @@ from layout_graphs import LAYOUT_GRAPHS
 from mask_graphs import MASK_GRAPHS
 from mixing_graphs import MIXING_GRAPHS
 from page_form import fill_in, ui_graph
-from PIL import Image
+from PIL import Image, ImageOps
 from transformer_graphs import TRANSFORMER_GRAPHS
 from word_graphs import WORD_GRAPHS
 
@@ -34,7 +34,9 @@ WORKFLOWS = PACK / "workflows"
 SUBGRAPHS = PACK / "subgraphs"
 HELP = PACK / "web" / "docs"
 GRAPHS = MIXING_GRAPHS + LAYOUT_GRAPHS + WORD_GRAPHS + MASK_GRAPHS + DOOR_GRAPHS
-THUMBNAIL = 256
+THUMBNAIL, GAP = 256, 8
+SHOWN = ("MagicMixSamplePicture", "PreviewImage")
+"""Nodes that show the layout."""
 
 
 def is_sheet(graph: dict) -> bool:
@@ -42,24 +44,44 @@ def is_sheet(graph: dict) -> bool:
 
 
 def thumbnail(client: ComfyClient, graph: dict) -> Image.Image:
-    """What the graph saves; beside the layout, where that is a picture and the result is not a sheet."""
+    """What the graph saves, beside the layout where that is a picture."""
     run = client.run(graph)
     saved = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] == "SaveImage"]
     sheet = is_sheet(graph)
     loaded = [{"filename": node["inputs"]["image"], "type": "input"} for node in graph.values() if node["class_type"] == "LoadImage"]
-    shown = ("MagicMixSamplePicture", "PreviewImage")
-    previewed = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] in shown]
+    previewed = [run.outputs[node_id]["images"][0] for node_id, node in graph.items() if node["class_type"] in SHOWN]
     pictures = [
-        Image.open(io.BytesIO(client.picture(entry))).convert("RGB") for entry in (saved[-1:] if sheet else [*loaded, *previewed, *saved])
+        Image.open(io.BytesIO(client.picture(entry))).convert("RGB") for entry in [*loaded, *previewed, *(saved[-1:] if sheet else saved)]
     ]
     if sheet:
-        (page,) = pictures
-        page.thumbnail((3 * THUMBNAIL, 3 * THUMBNAIL))
-        return page
+        return beside(pictures[:-1], pictures[-1])
     page = Image.new("RGB", (len(pictures) * THUMBNAIL, THUMBNAIL), "white")
     for number, picture in enumerate(pictures):
-        page.paste(picture.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC), (number * THUMBNAIL, 0))
+        page.paste(ImageOps.pad(picture, (THUMBNAIL, THUMBNAIL), color="white"), (number * THUMBNAIL, 0))
     return page
+
+
+def beside(layouts: list[Image.Image], sheet: Image.Image) -> Image.Image:
+    """A sheet to the right of its layout, if that is a picture."""
+    sheet.thumbnail((4 * THUMBNAIL, 4 * THUMBNAIL))
+    column = layout_column(len(layouts), sheet.height)
+    page = Image.new("RGB", (column + sheet.width, sheet.height), "white")
+    page.paste(sheet, (column, 0))
+    for picture in layouts:
+        side = column - GAP
+        page.paste(picture.resize((side, side), Image.Resampling.BICUBIC), (0, (page.height - side) // 2))
+    return page
+
+
+def layout_column(count: int, height: int) -> int:
+    """The width of what stands to the left of a sheet of this height."""
+    return min(height, THUMBNAIL * 3 // 4) + GAP if count else 0
+
+
+def sheet_aspect(page: Image.Image, graph: dict) -> float:
+    """Height by width of the sheet on a thumbnail."""
+    count = sum(node["class_type"] in SHOWN or node["class_type"] == "LoadImage" for node in graph.values())
+    return page.height / (page.width - layout_column(count, page.height))
 
 
 def write(name: str, graph: Graph, schemas: dict, aspect: float) -> None:
@@ -94,7 +116,7 @@ def main() -> None:
                 elif not file.is_file():  # a new flavour
                     shutil.copy(files[0], file)
             sheet = picture or Image.open(files[0])
-            aspect = sheet.height / sheet.width if is_sheet(demo.nodes) else 1.0
+            aspect = sheet_aspect(sheet, demo.nodes) if is_sheet(demo.nodes) else 1.0
             for suffix, graph in made.items():
                 write(make.__name__ + suffix, graph, schemas, aspect)
         for make in (each for each in FLOW_GRAPHS if not arguments.names or each.__name__ in arguments.names):
@@ -107,7 +129,7 @@ def main() -> None:
             if not (arguments.keep_pictures and file.is_file()):
                 thumbnail(client, graph.nodes).save(file, quality=90)
             sheet = Image.open(file)
-            write(name, graph, schemas, sheet.height / sheet.width if is_sheet(graph.nodes) else 1.0)
+            write(name, graph, schemas, sheet_aspect(sheet, graph.nodes) if is_sheet(graph.nodes) else 1.0)
 
 
 if __name__ == "__main__":

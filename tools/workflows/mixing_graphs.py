@@ -41,8 +41,8 @@ def image_text(flavour: Flavour) -> Graph:
         """)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, flavour, clip, "a fox")
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.92, flavour.nu))))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a fox on green grass", "a fox"))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.75, flavour.nu))))
     return graph
 
 
@@ -52,7 +52,7 @@ def image_text_custom_sampler(flavour: Flavour) -> Graph:
         guider, scheduler and noise are the core's. The latent sets size and batch only.
         """)
     model, clip, vae = flavour.load(graph)
-    text = flavour.pick("a frog", "a fox", "a fox")
+    text = flavour.pick("a frog", "a fox")
     latent = image_latent(graph, flavour, vae, "donut")
     layout = graph.add("MagicMixLayoutNoise", latent=latent, seed=1, noise="shared")()
     if flavour.cfg == 1:
@@ -61,7 +61,7 @@ def image_text_custom_sampler(flavour: Flavour) -> Graph:
         content, negative = prompts(graph, flavour, clip, text)
         ends, guide = {"positive": content, "negative": negative, "cfg": flavour.cfg}, "CFGGuider"
     base = graph.add("KSamplerSelect", sampler_name="dpmpp_2m")()
-    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(flavour.pick(0.92, flavour.nu)))()
+    sampler = graph.add("MagicMixSampler", sampler=base, layout=layout, **flavour.window(flavour.pick(0.7, flavour.nu)))()
     guider = graph.add(guide, model=model, **ends)()
     schedule = {name: flavour.sampling[name] for name in ("scheduler", "steps")}
     sigmas = graph.add("BasicScheduler", model=model, **schedule, denoise=1.0)()
@@ -77,7 +77,11 @@ def text_text(flavour: Flavour) -> Graph:
         what they become. The left picture is the layout's own.
         """)
     return text_mix(
-        graph, flavour, flavour.pick("a donut", "a photo of a corgi"), flavour.pick("a frog", "a photo of a coffee machine"), 0.75
+        graph,
+        flavour,
+        flavour.pick("a donut", "a photo of a corgi"),
+        flavour.pick("a frog", "a photo of a coffee machine"),
+        flavour.pick(0.7, 0.75),
     )
 
 
@@ -85,7 +89,7 @@ def text_mix(graph: Graph, flavour: Flavour, layout_text: str, content_text: str
     model, clip, vae = flavour.load(graph)
     content, negative = prompts(graph, flavour, clip, content_text)
     layout = prompt_layout(graph, flavour, model, clip, negative, layout_text)
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(flavour.pick(0.9, nu))))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(nu)))
     shown(graph, vae, layout(1))
     return graph
 
@@ -97,7 +101,11 @@ def novel_object(flavour: Flavour) -> Graph:
         Raise `nu` when the thing stays a thing, lower it when only the animal is left.
         """)
     return text_mix(
-        graph, flavour, flavour.pick("a watermelon", "a photo of a watermelon"), flavour.pick("a lion", "a photo of a lamp"), 0.75
+        graph,
+        flavour,
+        flavour.pick("a watermelon", "a photo of a watermelon"),
+        flavour.pick("a lion", "a photo of a lamp"),
+        flavour.pick(0.8, 0.75),
     )
 
 
@@ -105,7 +113,13 @@ def breed_mixing(flavour: Flavour) -> Graph:
     graph = Graph("""
         **Breed mixing.** Two animals, one body: alike things mix with a lower `nu`.
         """)
-    return text_mix(graph, flavour, flavour.pick("a rabbit", "a photo of a rabbit"), flavour.pick("a tiger", "a photo of a tiger"), 0.6)
+    return text_mix(
+        graph,
+        flavour,
+        flavour.pick("a rabbit", "a photo of a rabbit"),
+        flavour.pick("a tiger", "a photo of a tiger"),
+        flavour.pick(0.75, 0.6),
+    )
 
 
 def style_transfer(flavour: Flavour) -> Graph:
@@ -117,7 +131,21 @@ def style_transfer(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae, "soccer ball")
     content, negative = prompts(graph, flavour, clip, flavour.pick("a watermelon", "a photo of watermelon"))
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.9, 0.5), k_min=0.2)))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.8, 0.5), k_min=0.2)))
+    return graph
+
+
+def sketch(flavour: Flavour) -> Graph:
+    graph = Graph("""
+        **A sketch becomes a scene.** A few plain shapes say what is where and in which colour; the content prompt says what they are.
+
+        Draw yours in any program and load it. Lower `nu` where its shapes get lost, raise it where they stay shapes.
+        """)
+    model, clip, vae = flavour.load(graph)
+    layout = image_layout(graph, flavour, vae, "sketch")
+    text = flavour.pick("a house to the left of a palm tree on green grass", "a photo of a house and a tree on a meadow")
+    content, negative = prompts(graph, flavour, clip, text)
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.7)))
     return graph
 
 
@@ -131,7 +159,7 @@ def nu_map(flavour: Flavour) -> Graph:
     layout = image_layout(graph, flavour, vae, "pumpkin")
     content, negative = prompts(graph, flavour, clip, "a fox")
     low = graph.add("SolidMask", "Left: little content", value=0.5, width=64, height=64)()
-    high = graph.add("SolidMask", "Right: much more", value=0.46, width=32, height=64)()
+    high = graph.add("SolidMask", "Right: much more", value=0.4, width=32, height=64)()
     mask = graph.add("MaskComposite", destination=low, source=high, x=32, y=0, operation="add")()
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_map=mask, **flavour.window(0.5)))
     return graph
@@ -164,7 +192,7 @@ def nu_curve(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae, "pumpkin")
     content, negative = prompts(graph, flavour, clip, "a fox")
-    curve = flavour.pick("0.85:0.8, 0.6:0.9, 0.35:1", "0.6:0.4, 0.45:0.7, 0.3:0.95")
+    curve = flavour.pick("0.85:0.5, 0.6:0.75, 0.35:1", "0.6:0.4, 0.45:0.7, 0.3:0.95")
     save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_curve=curve, **flavour.window(0.5)))
     return graph
 
@@ -176,12 +204,12 @@ def nu_words(flavour: Flavour) -> Graph:
         Click the words below the prompt and scroll on them to change their nu.
         """)
     model, clip, vae = flavour.load(graph)
-    text = flavour.pick("a house to the left of a palm tree on green grass", "a photo of a fox in the snow", "a fox in noto style")
+    text = flavour.pick("a house to the left of a palm tree on green grass", "a photo of a fox in the snow")
     layout = image_layout(graph, flavour, vae, "sketch")
     content, negative = prompts(graph, flavour, clip, text)
-    words = flavour.pick("house:0.97, grass:0.6", "fox:0.85, snow:0.3", "fox:0.97")
+    words = flavour.pick("house:0.9, grass:0.3", "fox:0.85, snow:0.3")
     model = graph.add("MagicMixNuWords", model=model, clip=clip, text=text, nu_words=words)()
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.6, 0.5))))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.5)))
     return graph
 
 
@@ -205,7 +233,7 @@ def inversion_layout(flavour: Flavour) -> Graph:
         "refinements": 2,
     }
     layout = graph.add("MagicMixLayoutInversion", **inputs, k_max=flavour.k_max)(0)
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.95, 0.7))))
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.75, 0.7))))
     return graph
 
 
@@ -214,7 +242,7 @@ def swept(note: str, flavour: Flavour, title: str, grid_inputs: dict, window: Ca
     graph = Graph(note)
     model, clip, vae = flavour.load(graph)
     layout = image_layout(graph, flavour, vae, "donut")
-    content, negative = prompts(graph, flavour, clip, flavour.pick("a frog", "a fox", "a fox"))
+    content, negative = prompts(graph, flavour, clip, flavour.pick("a frog", "a fox"))
     grid = graph.add("ValueGrid", **grid_inputs)
     save_sheet(graph, vae, mixed(graph, flavour, model, content, negative, layout, **window(grid)), grid, title)
     return graph
@@ -224,7 +252,7 @@ def nu_sheet(flavour: Flavour) -> Graph:
     note = """
         **A sheet over nu** (the paper's Figure 6): the same mix from all layout to all prompt.
         """
-    grid = {"x_values": "0, 0.5, 0.7, 0.8, 0.9, 0.95, 1", "y_values": "", "x_name": "nu", "y_name": ""}
+    grid = {"x_values": "0.5, 0.6, 0.7, 0.8, 0.9, 1", "y_values": "", "x_name": "nu", "y_name": ""}
     return swept(note, flavour, "nu", grid, lambda values: flavour.window(values(0)))
 
 
@@ -233,7 +261,7 @@ def k_sheet(flavour: Flavour) -> Graph:
         **A sheet over K** (the paper's Figure 5): `k_max` and `k_min` are the same, so nothing is mixed; the picture starts from the layout
         under more and more noise.
         """
-    grid = {"x_values": "0.3:0.9:7", "y_values": "", "x_name": "K", "y_name": ""}
+    grid = {"x_values": "0.3, 0.4, 0.5, 0.6, 0.7, 0.9", "y_values": "", "x_name": "K", "y_name": ""}
     return swept(note, flavour, "K = k_max = k_min", grid, lambda values: flavour.window(1.0, k_max=values(0), k_min=values(0)))
 
 
@@ -241,7 +269,7 @@ def nu_k_min_sheet(flavour: Flavour) -> Graph:
     note = """
         **A sheet over two values**: nu along the rows, `k_min` down the columns.
         """
-    grid = {"x_values": "0.5, 0.8, 0.9, 0.95", "y_values": "0.1, 0.3, 0.5", "x_name": "nu", "y_name": "k_min"}
+    grid = {"x_values": "0.5, 0.7, 0.8, 0.9", "y_values": "0.1, 0.3, 0.5", "x_name": "nu", "y_name": "k_min"}
     return swept(note, flavour, "nu and k_min", grid, lambda values: flavour.window(values(0), k_min=values(1)))
 
 
@@ -256,12 +284,13 @@ def prompt_interpolation(flavour: Flavour) -> Graph:
     layout = prompt_layout(graph, flavour, model, clip, negative, first)
     layout_prompt = next([node_id, 0] for node_id, node in graph.nodes.items() if node["_meta"]["title"] == "Layout prompt")
     latent = next([node_id, 0] for node_id, node in graph.nodes.items() if node["class_type"] == "EmptyLatentImage")
-    grid = graph.add("ValueGrid", x_values="0, 0.4, 0.6, 0.8, 0.9, 0.95, 1", y_values="", x_name="share", y_name="")
+    grid = graph.add("ValueGrid", x_values="0, 0.5, 0.6, 0.7, 0.8, 1", y_values="", x_name="share", y_name="")
     average = graph.add("ConditioningAverage", conditioning_to=content, conditioning_from=layout_prompt, conditioning_to_strength=grid(0))()
     inputs = {"model": model, "positive": average, "negative": negative, "latent_image": latent, "cfg": flavour.cfg, "denoise": 1.0}
     save_sheet(graph, vae, graph.add("KSampler", **inputs, **flavour.sampling)(), grid, "averaged prompts")
     mix = mixed(graph, flavour, model, content, negative, layout(0), **flavour.window(grid(0)))
     save_sheet(graph, vae, mix, grid, "MagicMix")
+    shown(graph, vae, layout(1))
     return graph
 
 
@@ -273,6 +302,7 @@ MIXING_GRAPHS = [
     novel_object,
     breed_mixing,
     style_transfer,
+    sketch,
     nu_map,
     balance,
     nu_curve,

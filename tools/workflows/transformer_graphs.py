@@ -17,6 +17,7 @@ TRANSFORMER = replace(
     cfg=3.0,
     remark="\n\nThis one draws with the demo model's transformer, of the Stable Diffusion 3 family.",
     features=False,
+    scenes=False,
     edit_steps=0.4,
 )
 TRANSFORMER_GRAPHS = [

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from building import MIX, Flavour, Graph, Link, empty_latent, encode, guided, mixed, prompt_layout, save, save_sheet, shown
+from mask_graphs import drawn
 
 SWEEP = {"y_values": "", "x_name": "s", "y_name": ""}
 
@@ -26,7 +27,7 @@ def reweight_sheet(flavour: Flavour) -> Graph:
         flavour.pick("a lion wearing a crown", "a photo of a fluffy cat", "a cup of coffee"),
         flavour.pick("crown", "fluffy", "coffee"),
     )
-    grid = graph.add("ValueGrid", x_values="-2:2:9" if flavour.features else "-0.5:2:6", **SWEEP)
+    grid = graph.add("ValueGrid", x_values=flavour.pick("-1, 0, 0.2, 0.4, 1, 2", "-2:2:9", "-0.5:2:6"), **SWEEP)
     node = reweighted(graph, model, clip, text, word, grid(0))
     save_sheet(graph, vae, plain(graph, flavour, node(0), node(1), negative), grid, f"{text}: {word} times s")
     return graph
@@ -40,14 +41,17 @@ def concept_removal(flavour: Flavour) -> Graph:
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
     text, word = (
-        flavour.pick("a rabbit under a palm tree on a beach", "a photo of a corgi", "a turtle"),
-        flavour.pick("palm tree", "corgi", "turtle"),
+        flavour.pick("a cat to the left of a car on green grass", "a photo of a corgi", "a turtle"),
+        flavour.pick("car", "corgi", "turtle"),
     )
     layout = prompt_layout(graph, flavour, model, clip, negative, text)
-    grid = graph.add("ValueGrid", x_values="2, 1, 0, -0.5, -1, -2" if flavour.features else "2, 1, 0, -0.25, -0.5, -0.75", **SWEEP)
+    grid = graph.add(
+        "ValueGrid", x_values=flavour.pick("1, 0, -0.5, -1, -2", "2, 1, 0, -0.5, -1, -2", "2, 1, 0, -0.25, -0.5, -0.75"), **SWEEP
+    )
     node = reweighted(graph, model, clip, text, word, grid(0))
-    mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.9, 0.7)))
+    mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.8, 0.7, 0.9)))
     save_sheet(graph, vae, mix, grid, f"the layout of {text}, {word} times s")
+    shown(graph, vae, layout(1))
     return graph
 
 
@@ -61,8 +65,9 @@ def magicmix_reweight(flavour: Flavour) -> Graph:
     text, word = flavour.pick("a tiger", "a photo of a tiger with stripes"), flavour.pick("tiger", "stripes")
     grid = graph.add("ValueGrid", x_values="-1, 0, 0.5, 1, 1.5, 2", **SWEEP)
     node = reweighted(graph, model, clip, text, word, grid(0))
-    mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.9, 0.6)))
+    mix = mixed(graph, flavour, node(0), node(1), negative, layout(0), **flavour.window(flavour.pick(0.75, 0.6)))
     save_sheet(graph, vae, mix, grid, f"a rabbit's layout, {word} times s")
+    shown(graph, vae, layout(1))
     return graph
 
 
@@ -78,7 +83,7 @@ def heat_maps(flavour: Flavour) -> Graph:
     )
     negative = encode(graph, clip, "", "Negative prompt")
     positive = guided(graph, flavour, encode(graph, clip, text, "Prompt"))
-    words = flavour.pick("cat, car, green grass", "corgi, coffee machine, photo", "birthday, cake, noto")
+    words = flavour.pick("cat, car", "corgi, coffee machine, photo", "birthday, cake, noto")
     recorder = graph.add("CrossAttnRecord", model=model, clip=clip, text=text, words=words, resolution="16")
     latent = plain(graph, flavour, recorder(0), positive, negative)
     pictures = graph.add("VAEDecode", samples=latent, vae=vae)()
@@ -90,18 +95,22 @@ def heat_maps(flavour: Flavour) -> Graph:
     return graph
 
 
-def edited(flavour: Flavour, note: str, source: str, target: str, k_min: float = 1.0, **settings) -> Graph:
-    """A prompt's picture, and the picture of the changed prompt."""
+def edited(flavour: Flavour, note: str, source: str, target: str, k_min: float = 1.0, watched: str = "", **settings) -> Graph:
+    """A prompt's picture, with the place of its `watched` word, and the picture of the changed prompt."""
     graph = Graph(note)
     model, clip, vae = flavour.load(graph)
     negative = encode(graph, clip, "", "Negative prompt")
-    layout = prompt_layout(graph, flavour, model, clip, negative, source)
-    inputs = {"model": model, "clip": clip, "layout": layout(0), "source_text": source, "target_text": target}
+    if watched:
+        layout = drawn(graph, flavour, model, clip, vae, negative, (source, watched, 0.3)).layout
+    else:
+        own = prompt_layout(graph, flavour, model, clip, negative, source)
+        shown(graph, vae, own(1))
+        layout = own(0)
+    inputs = {"model": model, "clip": clip, "layout": layout, "source_text": source, "target_text": target}
     choice = {"edit": "auto", "cross_steps": 0.8, "self_steps": 0.4, "words": "", "local_blend": "", "word_steps": ""} | settings
     node = graph.add("PromptToPrompt", **inputs, **choice)
     window = flavour.window(1.0, k_max=1.0, k_min=k_min)
-    save(graph, vae, mixed(graph, flavour, node(0), guided(graph, flavour, node(1)), negative, layout(0), **window))
-    shown(graph, vae, layout(1))
+    save(graph, vae, mixed(graph, flavour, node(0), guided(graph, flavour, node(1)), negative, layout, **window))
     return graph
 
 
@@ -123,8 +132,8 @@ def refinement(flavour: Flavour) -> Graph:
         **Words added.** What both prompts say keeps its place; the new words find theirs.
         """
     texts = (
-        flavour.pick("a pig", "a photo of a house", "a bear"),
-        flavour.pick("a pig wearing a crown", "a photo of a house in the snow", "a teddy bear"),
+        flavour.pick("a pig", "a photo of a house"),
+        flavour.pick("a pig wearing a crown", "a photo of a house in the snow"),
     )
     return edited(flavour, note, *texts)
 
@@ -134,22 +143,23 @@ def reweighted_edit(flavour: Flavour) -> Graph:
         **A word exchanged and made stronger.** `words` scales words of the changed prompt on top of the edit.
         """
     texts = (
-        flavour.pick("a red car on green grass", "a photo of a lion", "a lion"),
-        flavour.pick("a blue car on green grass", "a photo of a tiger", "a tiger"),
+        flavour.pick("a red car on green grass", "a photo of a lion"),
+        flavour.pick("a blue car on green grass", "a photo of a tiger"),
     )
-    return edited(flavour, note, *texts, words=flavour.pick("blue:1.5", "tiger:1.5", "tiger:1.5"))
+    return edited(flavour, note, *texts, words=flavour.pick("blue:1.5", "tiger:1.5"))
 
 
 def local_blend(flavour: Flavour) -> Graph:
     note = """
         **All but the words' place kept.** Where the words of `local_blend` are, the picture may change; everywhere else the layout's own comes out.
-        The mask works as nu in the MagicMix sampler, so it needs `nu` 1, `k_max` 1 and `k_min` 0 there.
+        The mask works as nu in the MagicMix sampler, so it needs `nu` 1, `k_max` 1 and `k_min` 0 there. *Where the word is* shows about which place that is.
         """
     texts = (
-        flavour.pick("a penguin on a gift box on a yellow background", "a photo of a cat on a chair", "a mushroom"),
-        flavour.pick("a frog on a gift box on a yellow background", "a photo of a dog on a chair", "an umbrella"),
+        flavour.pick("a penguin on a gift box on a beach", "a photo of a cat on a chair"),
+        flavour.pick("a frog on a gift box on a beach", "a photo of a dog on a chair"),
     )
-    return edited(flavour, note, *texts, k_min=0.0, local_blend=flavour.pick("penguin, frog", "cat, dog", "mushroom, umbrella"))
+    words = flavour.pick(("penguin", "frog"), ("cat", "dog"))
+    return edited(flavour, note, *texts, k_min=0.0, watched=words[0], local_blend=", ".join(words))
 
 
 WORD_GRAPHS = [
