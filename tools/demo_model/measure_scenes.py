@@ -72,7 +72,10 @@ def judge_scenes(verdict, plans):
         hits["backgrounds"].append(verdict.background(number) == backgrounds.kinds(plan.background)[0])
         for thing, there in zip(plan.things, present, strict=True):
             if thing.colour:
-                hits["colours of things"].append(there and verdict.colour(number, thing.name) == thing.colour)
+                right = there and verdict.colour(number, thing.name) == thing.colour
+                hits["things there and in their colour"].append(right)
+                if there:
+                    hits["colours of things that are there"].append(right)
     return hits
 
 
