@@ -54,7 +54,9 @@ class Bench:
         return self.run("KSampler", **inputs, **self.sampling(case), denoise=denoise)[0]
 
     def mix(self, case: Case, positive: list, layout, nu: float, k_max: float, k_min: float, model=None) -> dict:
-        inputs = {"model": model or self.model, "positive": positive, "negative": self.nothing, "layout": layout}
+        """Of an inverted picture the inversion's prompt is the negative one too, without which guidance does not give it back."""
+        negative = self.encode(case.texts[0]) if case.task == "real" else self.nothing
+        inputs = {"model": model or self.model, "positive": positive, "negative": negative, "layout": layout}
         return self.run("MagicMixKSampler", **inputs, **self.sampling(case), nu=nu, k_max=k_max, k_min=k_min)[0]
 
     def edited(self, case: Case, layout, cross: float, blend: bool, nu: float = 1.0, model=None) -> dict:
