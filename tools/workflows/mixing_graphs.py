@@ -39,10 +39,15 @@ def image_text(flavour: Flavour) -> Graph:
 
         Load another picture, change the prompt, then move `nu`: towards 1 the prompt wins, towards 0 the layout.
         """)
+    return image_mix(graph, flavour, "", *flavour.pick(("a fox on green grass", 0.75), ("a fox", flavour.nu)))
+
+
+def image_mix(graph: Graph, flavour: Flavour, sample: str, content_text: str, nu: float, **changes) -> Graph:
+    """A picture mixed with a prompt; `changes` are of the sampler's other inputs."""
     model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae)
-    content, negative = prompts(graph, flavour, clip, flavour.pick("a fox on green grass", "a fox"))
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.75, flavour.nu))))
+    layout = image_layout(graph, flavour, vae, sample)
+    content, negative = prompts(graph, flavour, clip, content_text)
+    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(nu, **changes)))
     return graph
 
 
@@ -76,13 +81,7 @@ def text_text(flavour: Flavour) -> Graph:
         **MagicMix, text and text.** Both come from prompts: the layout prompt gives shapes, colours and places, the content prompt
         what they become. The left picture is the layout's own.
         """)
-    return text_mix(
-        graph,
-        flavour,
-        flavour.pick("a donut", "a photo of a corgi"),
-        flavour.pick("a frog", "a photo of a coffee machine"),
-        flavour.pick(0.7, 0.75),
-    )
+    return text_mix(graph, flavour, *flavour.pick(("a donut", "a frog", 0.7), ("a photo of a corgi", "a photo of a coffee machine", 0.75)))
 
 
 def text_mix(graph: Graph, flavour: Flavour, layout_text: str, content_text: str, nu: float) -> Graph:
@@ -100,26 +99,14 @@ def novel_object(flavour: Flavour) -> Graph:
 
         Raise `nu` when the thing stays a thing, lower it when only the animal is left.
         """)
-    return text_mix(
-        graph,
-        flavour,
-        flavour.pick("a watermelon", "a photo of a watermelon"),
-        flavour.pick("a lion", "a photo of a lamp"),
-        flavour.pick(0.8, 0.75),
-    )
+    return text_mix(graph, flavour, *flavour.pick(("a watermelon", "a lion", 0.8), ("a photo of a watermelon", "a photo of a lamp", 0.75)))
 
 
 def breed_mixing(flavour: Flavour) -> Graph:
     graph = Graph("""
         **Breed mixing.** Two animals, one body: alike things mix with a lower `nu`.
         """)
-    return text_mix(
-        graph,
-        flavour,
-        flavour.pick("a rabbit", "a photo of a rabbit"),
-        flavour.pick("a tiger", "a photo of a tiger"),
-        flavour.pick(0.75, 0.6),
-    )
+    return text_mix(graph, flavour, *flavour.pick(("a rabbit", "a tiger", 0.75), ("a photo of a rabbit", "a photo of a tiger", 0.6)))
 
 
 def style_transfer(flavour: Flavour) -> Graph:
@@ -128,11 +115,7 @@ def style_transfer(flavour: Flavour) -> Graph:
 
         A high `k_min` keeps the sign's outline, since the prompt gets few free steps.
         """)
-    model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae, "soccer ball")
-    content, negative = prompts(graph, flavour, clip, flavour.pick("a watermelon", "a photo of watermelon"))
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(flavour.pick(0.8, 0.5), k_min=0.2)))
-    return graph
+    return image_mix(graph, flavour, "soccer ball", *flavour.pick(("a watermelon", 0.8), ("a photo of watermelon", 0.5)), k_min=0.2)
 
 
 def sketch(flavour: Flavour) -> Graph:
@@ -141,12 +124,8 @@ def sketch(flavour: Flavour) -> Graph:
 
         Draw yours in any program and load it. Lower `nu` where its shapes get lost, raise it where they stay shapes.
         """)
-    model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae, "sketch")
     text = flavour.pick("a house to the left of a palm tree on green grass", "a photo of a house and a tree on a meadow")
-    content, negative = prompts(graph, flavour, clip, text)
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, **flavour.window(0.7)))
-    return graph
+    return image_mix(graph, flavour, "sketch", text, 0.7)
 
 
 def nu_map(flavour: Flavour) -> Graph:
@@ -189,12 +168,8 @@ def nu_curve(flavour: Flavour) -> Graph:
 
         Write points as *noise level : nu*, 1 for pure noise; the strip below them shows which steps they mean.
         """)
-    model, clip, vae = flavour.load(graph)
-    layout = image_layout(graph, flavour, vae, "pumpkin")
-    content, negative = prompts(graph, flavour, clip, "a fox")
     curve = flavour.pick("0.85:0.5, 0.6:0.75, 0.35:1", "0.6:0.4, 0.45:0.7, 0.3:0.95")
-    save(graph, vae, mixed(graph, flavour, model, content, negative, layout, nu_curve=curve, **flavour.window(0.5)))
-    return graph
+    return image_mix(graph, flavour, "pumpkin", "a fox", 0.5, nu_curve=curve)
 
 
 def nu_words(flavour: Flavour) -> Graph:
@@ -250,7 +225,7 @@ def swept(note: str, flavour: Flavour, title: str, grid_inputs: dict, window: Ca
 
 def nu_sheet(flavour: Flavour) -> Graph:
     note = """
-        **A sheet over nu** (the paper's Figure 6): the same mix from all layout to all prompt.
+        **A sheet over nu** (the paper's Figure 6): the same mix from most of the layout to all prompt.
         """
     grid = {"x_values": "0.5, 0.6, 0.7, 0.8, 0.9, 1", "y_values": "", "x_name": "nu", "y_name": ""}
     return swept(note, flavour, "nu", grid, lambda values: flavour.window(values(0)))
