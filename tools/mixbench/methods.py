@@ -11,6 +11,8 @@ Setting = tuple[str, str]
 """A method and its strength, as the tables name them."""
 NUS = (0.98, 0.95, 0.9, 0.8, 0.6)
 SHARES = (0.3, 0.5, 0.7)
+REFINEMENTS = 2
+"""Of the inversion that real pictures are mixed with."""
 
 
 class CountedRows:
@@ -61,6 +63,8 @@ class Bench:
 
     def edited(self, case: Case, layout, cross: float, blend: bool, nu: float = 1.0, model=None) -> dict:
         """Prompt-to-Prompt, with local blend where `blend`, with MagicMix below nu 1."""
+        if layout.kept:
+            self.count_shared(self.steps * (1.0 if blend else cross))
         source, target = case.texts
         inputs = {
             "layout": layout,
@@ -74,15 +78,19 @@ class Bench:
         )
         return self.mix(case, positive, layout, nu, 1.0, 0.0 if blend else 0.35, model)
 
+    def count_shared(self, pictures: float) -> None:
+        """Counts what is drawn once for all edits of a layout though each needs it: rows of its path, an inversion."""
+        self.calls.count += round(pictures)
+
     def source(self, case: Case, composed: Tensor) -> tuple:
         """(the layout, its picture): the composed picture under noise, or what the model draws of the source's text."""
         if case.task == "mix":
             latent = self.latent(composed)
             return self.run("MagicMixLayoutNoise", latent=latent, seed=case.seed, noise="shared")[0], composed
         if case.task == "real":
-            return self.inverted(case, composed, 2), composed
+            return self.inverted(case, composed, REFINEMENTS), composed
         inputs = {"model": self.model, "positive": self.encode(case.texts[0]), "negative": self.nothing, "latent": self.empty}
-        layout, latent = self.run("MagicMixLayoutFromPrompt", **inputs, **self.sampling(case))
+        layout, latent = self.run("MagicMixLayoutFromPrompt", **inputs, **self.sampling(case), keep="both")
         return layout, self.decode(latent)
 
     def inverted(self, case: Case, picture: Tensor, refinements: int):
@@ -125,18 +133,19 @@ class Bench:
             jobs["MagicMix", f"nu {nu:g}"] = lambda nu=nu: self.mix(case, target, layout, nu, 1.0, 0.35)
         if case.task == "real":
             for count in range(4):
+                inverted = layout if count == REFINEMENTS else self.inverted(case, picture, count)
                 for blend in (False, True):
                     name = "Prompt-to-Prompt + local blend" if blend else "Prompt-to-Prompt"
-                    jobs[name, f"refinements {count}"] = lambda count=count, blend=blend: self.edited(
-                        case, self.inverted(case, picture, count), 0.8, blend
+                    jobs[name, f"refinements {count}"] = lambda path=(inverted, count), blend=blend: self.inverted_edited(
+                        case, *path, blend
                     )
             return jobs
         for cross in (0.4, 0.8, 1.0):
             jobs["Prompt-to-Prompt", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(case, layout, cross, False)
             jobs["Prompt-to-Prompt + local blend", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(case, layout, cross, True)
         for attention, features in ((0.25, 0.4), (0.5, 0.8), (1.0, 1.0)):
-            jobs["Plug-and-Play", f"{attention:g}, {features:g}"] = lambda steps=(attention, features): self.mix(
-                case, target, layout, 1.0, 1.0, 0.35, self.following(layout, *steps)
+            jobs["Plug-and-Play", f"{attention:g}, {features:g}"] = lambda steps=(attention, features): self.placed(
+                case, target, layout, *steps
             )
         jobs["all three", "nu 0.95; 0.8, 0.4; 0.5, 0.8"] = lambda: self.edited(
             case, layout, 0.8, False, 0.95, self.following(layout, 0.5, 0.8)
@@ -145,6 +154,14 @@ class Bench:
             for scale in (0.0, -1.0):
                 jobs["re-weighting", f"{scale:g}"] = lambda scale=scale: self.reweighted(case, scale)
         return jobs
+
+    def inverted_edited(self, case: Case, layout, refinements: int, blend: bool) -> dict:
+        self.count_shared((1 + refinements) * self.steps)
+        return self.edited(case, layout, 0.8, blend)
+
+    def placed(self, case: Case, positive: list, layout, attention: float, features: float) -> dict:
+        self.count_shared(self.steps * max(attention, features))
+        return self.mix(case, positive, layout, 1.0, 1.0, 0.35, self.following(layout, attention, features))
 
     def following(self, layout, attention: float, features: float):
         inputs = {"layout": layout, "attention_steps": attention, "feature_steps": features}
