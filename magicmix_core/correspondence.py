@@ -109,23 +109,46 @@ def _columns(words: Sequence[Word]) -> tuple[int, ...]:
 
 
 def _special_mapping(source: Sequence[Token], target: Sequence[Token]) -> Tensor:
-    """P for begin, end and padding: those of a chunk correspond in their order.
+    """P for begin, end and padding, chunk by chunk.
 
-    What the source has more of goes to the target's last, so that no attention is lost.
+    Begin, end and what a template adds correspond in their order; padding corresponds at its own place, as the authors' code has
+    it: an encoder knows places, and a network reads of the padding at some of them what no word says. What finds no padding there
+    goes to the target's end, so that no attention is lost.
     """
     mapping = torch.from_numpy(np.zeros((len(source), len(target))))  # numpy's zeros take no memory until they are written to
     s_chunks, t_chunks = _special_columns(source), _special_columns(target)
     for number, s in enumerate(s_chunks):
         t = t_chunks[min(number, len(t_chunks) - 1)]
-        for place, column in enumerate(s if t else ()):  # a long text may be without padding
-            mapping[column, t[min(place, len(t) - 1)]] = 1
+        if not t.ordered:  # a long text may be without padding
+            continue
+        end = t.ordered[-1]
+        for place, column in enumerate(s.ordered):
+            mapping[column, t.ordered[min(place, len(t.ordered) - 1)]] = 1
+        for column in s.padding:
+            there = t.start + column - s.start
+            mapping[column, there if there in t.padding else end] = 1
     return mapping
 
 
-def _special_columns(tokens: Sequence[Token]) -> list[list[int]]:
+@dataclass(frozen=True)
+class SpecialColumns:
+    """Those of a chunk that begins at the column `start`: begin, end and what a template adds, and the padding behind the end."""
+
+    start: int
+    ordered: Sequence[int]
+    padding: range
+
+
+def _special_columns(tokens: Sequence[Token]) -> list[SpecialColumns]:
     chunks: dict[int, list[int]] = {}
     for column, token in enumerate(tokens):
-        chunk = chunks.setdefault(token.chunk, [])
-        if token.word is None:
-            chunk.append(column)
-    return list(chunks.values())
+        chunks.setdefault(token.chunk, []).append(column)
+    return [_special_columns_of(tokens, columns) for columns in chunks.values()]
+
+
+def _special_columns_of(tokens: Sequence[Token], chunk: Sequence[int]) -> SpecialColumns:
+    special = [column for column in chunk if tokens[column].word is None]
+    padding = chunk[-1] + 1  # behind the first of the equal tokens at the end
+    while padding - 2 in special and tokens[padding - 2].key == tokens[chunk[-1]].key:
+        padding -= 1
+    return SpecialColumns(chunk[0], [column for column in special if column < padding], range(padding, chunk[-1] + 1))

@@ -80,10 +80,12 @@ def mapping_of(*entries):
     return mapping
 
 
-SWAPPED = mapping_of((0, 0, 1), (1, 1, 1), (2, 2, 0.5), (2, 3, 0.5), *((n, n + 1, 1) for n in range(3, 76)), (76, 76, 1))
-"""a dog, a teddy bear: dog is column 2, teddy bear are 2 and 3; the end moves by one, the last padding joins the last."""
-REFINED = mapping_of((0, 0, 1), (1, 1, 1), *((n, n + 1, 1) for n in range(2, 76)), (76, 76, 1))
-"""a dog, a red dog: red is new at column 2, dog and all behind it move by one."""
+PADDING = [(n, n, 1) for n in range(4, 77)]
+"""In its own place behind a target's end at column 4, which also has what is padding there in the source."""
+SWAPPED = mapping_of((0, 0, 1), (1, 1, 1), (2, 2, 0.5), (2, 3, 0.5), (3, 4, 1), *PADDING)
+"""a dog, a teddy bear: dog is column 2, teddy bear are 2 and 3; the end moves by one."""
+REFINED = mapping_of((0, 0, 1), (1, 1, 1), (2, 3, 1), (3, 4, 1), *PADDING)
+"""a dog, a red dog: red is new at column 2, dog and the end move by one."""
 
 
 def test_a_word_swap_of_equal_token_counts(edit, sample, explicitly):
