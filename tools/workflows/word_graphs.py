@@ -132,8 +132,8 @@ def refinement(flavour: Flavour) -> Graph:
         **Words added.** What both prompts say keeps its place; the new words find theirs.
         """
     texts = (
-        flavour.pick("a pig", "a photo of a house"),
-        flavour.pick("a pig wearing a crown", "a photo of a house in the snow"),
+        flavour.pick("a pig on green grass", "a photo of a house"),
+        flavour.pick("a pig wearing a crown on green grass", "a photo of a house in the snow"),
     )
     return edited(flavour, note, *texts)
 
