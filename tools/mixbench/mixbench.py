@@ -5,6 +5,7 @@ The same edits by every method, with the same weights and noise; see README.md. 
 
 import argparse
 import csv
+import gc
 import os
 import sys
 import zlib
@@ -96,6 +97,7 @@ def draw(options: argparse.Namespace, side: int, cfg: float, results: str) -> No
             continue
         sheet = options.out / f"{case.task}_sheet_{turn}.png" if turn < SHEETS else None
         append(options.out / f"{results}_{share}.csv", run_case(bench, judge, composer, case, sheet))
+        gc.collect()  # as the host does after a run: cycles hold paths, of whose size Python does not know
         print(f"{case.number + 1} of {options.scenes}: {case.task}, {case.texts[0]} -> {case.texts[1]}", flush=True)
 
 
