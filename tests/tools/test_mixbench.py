@@ -75,5 +75,11 @@ def test_claims_compare_the_same_cases():
         for case in range(3)
         for (method, strength), kept in settings.items()
     ]
-    assert claims(rows)[0] == ("swap: kept in dB, local blend - plain swap", "+10.00 [+10.00, +10.00], n = 3")
+    edit, plain = "Prompt-to-Prompt (0.8, 0.4)", "re-prompting"
+    assert dict(claims(rows)) == {
+        f"swap: kept, dB, Prompt-to-Prompt + local blend (0.8, 0.4) - {edit}": "+10.00 [+10.00, +10.00], n = 3",
+        f"swap: content, Prompt-to-Prompt + local blend (0.8, 0.4) - {edit}": "+0.00 [+0.00, +0.00], n = 3",
+        f"swap: kept, dB, {edit} - {plain}": "+10.00 [+10.00, +10.00], n = 3",
+        f"swap: content, {edit} - {plain}": "+0.00 [+0.00, +0.00], n = 3",
+    }
     assert table(rows).count("\n") == 4

@@ -18,7 +18,11 @@ MEASURES = {
     "balance": "balance",
     "calls": "UNet calls",
 }
+PLAIN, EDIT = ("re-prompting", ""), "Prompt-to-Prompt"
+EDITED = ("swap", "add", "remove", "recolour")
 Row = dict[str, str | float]
+Setting = tuple[str, str]
+"""A method and its strength."""
 
 
 def interval(values: np.ndarray, draws: int = 1000) -> tuple[float, float, float]:
@@ -31,9 +35,9 @@ def interval(values: np.ndarray, draws: int = 1000) -> tuple[float, float, float
     return float(values.mean()), *(float(each) for each in np.quantile(means, (0.025, 0.975)))
 
 
-def settings_of(rows: list[Row]) -> dict[tuple[str, str], dict[str, np.ndarray]]:
+def settings_of(rows: list[Row]) -> dict[Setting, dict[str, np.ndarray]]:
     """(method, strength) -> measure -> values over cases, in the order in which they were first drawn."""
-    found: dict[tuple[str, str], list[Row]] = {}
+    found: dict[Setting, list[Row]] = {}
     for row in rows:
         found.setdefault((str(row["method"]), str(row["strength"])), []).append(row)
     return {setting: {key: np.array([float(row[key]) for row in part]) for key in (*MEASURES, "layout")} for setting, part in found.items()}
@@ -56,7 +60,7 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def difference(rows: list[Row], first: tuple[str, str], second: tuple[str, str], key: str) -> str:
+def difference(rows: list[Row], first: Setting, second: Setting, key: str) -> str:
     """The mean difference of two settings over the cases that both drew, with its interval."""
     by = {
         setting: {row["case"]: float(row[key]) for row in rows if (row["method"], row["strength"]) == setting}
@@ -96,34 +100,36 @@ def draw_trade(task: str, rows: list[Row], file: Path) -> None:
 
 def claims(rows: list[Row]) -> list[tuple[str, str]]:
     """The claims that the benchmark decides, as far as the rows reach."""
-    of = {task: [row for row in rows if row["task"] == task] for task in dict.fromkeys(row["task"] for row in rows)}
-    lines = []
+    of = {task: [row for row in rows if row["task"] == task] for task in dict.fromkeys(str(row["task"]) for row in rows)}
+    lines: list[tuple[str, str]] = []
 
-    def best(part: list[Row], method: str, key: str) -> tuple[str, str]:
-        own = {setting: np.nanmean(values[key]) for setting, values in settings_of(part).items() if setting[0] == method}
-        return max(own, key=own.get)
+    def compare(task: str, first: Setting, second: Setting, *keys: str) -> None:
+        names = " - ".join(f"{method} ({strength})" if strength else method for method, strength in (first, second))
+        lines.extend((f"{task}: {MEASURES[key]}, {names}", difference(of[task], first, second, key)) for key in keys)
 
     if "mix" in of:
         ours = best(of["mix"], "MagicMix", "balance")
         for other in ("averaged prompts", "img2img"):
-            theirs = best(of["mix"], other, "balance")
-            for key in ("balance", "both"):
-                said = difference(of["mix"], ours, theirs, key)
-                lines.append((f"mix: {MEASURES[key]}, MagicMix ({ours[1]}) - {other} ({theirs[1]})", said))
-    if "swap" in of:
-        plain, edit, blend = ("re-prompting", ""), ("Prompt-to-Prompt", "0.8, 0.4"), ("Prompt-to-Prompt + local blend", "0.8, 0.4")
-        lines.append(("swap: kept in dB, local blend - plain swap", difference(of["swap"], blend, edit, "kept")))
-        content = {setting: np.nanmean(values["content"]) for setting, values in settings_of(of["swap"]).items()}
-        equal = min((setting for setting in content if setting[0] == edit[0]), key=lambda setting: abs(content[setting] - content[plain]))
-        for setting in dict.fromkeys((edit, equal)):
-            for key in ("kept", "content"):
-                said = difference(of["swap"], setting, plain, key)
-                lines.append((f"swap: {MEASURES[key]}, Prompt-to-Prompt ({setting[1]}) - re-prompting", said))
+            compare("mix", ours, best(of["mix"], other, "balance"), "balance", "both")
+    for task in EDITED:
+        if task in of:
+            compare(task, (f"{EDIT} + local blend", "0.8, 0.4"), (EDIT, "0.8, 0.4"), "kept", "content")
+            compare(task, nearest(of[task], EDIT, PLAIN, "content"), PLAIN, "kept", "content")
     if "real" in of:
-        for key in ("kept", "content"):
-            pair = (("Prompt-to-Prompt", f"refinements {count}") for count in (2, 0))
-            lines.append((f"real: {key}, 2 refinements - none", difference(of["real"], *pair, key)))
+        compare("real", (EDIT, "refinements 2"), (EDIT, "refinements 0"), "kept", "content")
     return lines
+
+
+def best(rows: list[Row], method: str, key: str) -> Setting:
+    """That of the method's settings which has most of a measure."""
+    own = {setting: np.nanmean(values[key]) for setting, values in settings_of(rows).items() if setting[0] == method}
+    return max(own, key=own.get)
+
+
+def nearest(rows: list[Row], method: str, other: Setting, key: str) -> Setting:
+    """That of the method's settings which is most like `other` by a measure."""
+    means = {setting: np.nanmean(values[key]) for setting, values in settings_of(rows).items()}
+    return min((setting for setting in means if setting[0] == method), key=lambda setting: abs(means[setting] - means[other]))
 
 
 def write(out: Path, rows: list[Row], heading: str) -> str:
