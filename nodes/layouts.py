@@ -129,7 +129,7 @@ class MagicMixLayoutInversion(io.ComfyNode):
                 scheduler_input(),
                 io.Int.Input(
                     "refinements",
-                    default=2,
+                    default=0,
                     min=0,
                     max=20,
                     tooltip="How often each step is corrected, at one model call each: more gives the picture back more exactly.",

@@ -12,7 +12,7 @@ from .sockets import Layout, cfg_input, fraction_input, sampler_input, scheduler
 def _nu_input() -> io.Input:
     return fraction_input(
         "nu",
-        0.5,
+        0.85,
         "How much of the content each mixed step keeps: 1 = no layout after the start, 0 = only the layout until k_min. Try 0.5 to 0.9; very different things need more.",
     )
 

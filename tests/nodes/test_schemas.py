@@ -10,11 +10,18 @@ from saved_graphs import recorded_schemas
 PACK = Path(__file__).parent.parent.parent
 HELP = PACK / "web" / "docs"
 NODES = list(recorded_schemas())
-DEFAULTS = {"steps": 50, "cfg": 7.5, "sampler_name": "euler", "scheduler": "ddim_uniform", "nu": 0.5, "k_max": 0.6, "k_min": 0.3}
+DEFAULTS = {"steps": 50, "cfg": 7.5, "sampler_name": "euler", "scheduler": "ddim_uniform", "k_max": 0.6, "k_min": 0.3}
 
 
 def test_defaults_are_the_papers(schemas):
     assert {entry.id: entry.default for entry in schemas["MagicMixKSampler"].inputs if entry.id in DEFAULTS} == DEFAULTS
+
+
+def test_other_defaults_are_the_benchmarks(schemas):
+    found = {
+        (node_id, entry.id): entry.default for node_id in NODES for entry in schemas[node_id].inputs if entry.id in ("nu", "refinements")
+    }
+    assert found == {("MagicMixKSampler", "nu"): 0.85, ("MagicMixSampler", "nu"): 0.85, ("MagicMixLayoutInversion", "refinements"): 0}
 
 
 @pytest.mark.parametrize("node_id", NODES)

@@ -109,8 +109,10 @@ def claims(rows: list[Row]) -> list[tuple[str, str]]:
 
     if "mix" in of:
         ours = best(of["mix"], "MagicMix", "balance")
-        for other in ("averaged prompts", "img2img"):
-            compare("mix", ours, best(of["mix"], other, "balance"), "balance", "both")
+        for other in ("averaged prompts", "alternating prompts", "img2img"):
+            theirs = best(of["mix"], other, "balance")
+            compare("mix", ours, theirs, "balance", "both")
+            compare("mix", nearest(of["mix"], "MagicMix", theirs, "content"), theirs, "content", "kept", "structure")
     for task in EDITED:
         if task in of:
             compare(task, (f"{EDIT} + local blend", "0.8, 0.4"), (EDIT, "0.8, 0.4"), "kept", "content")
