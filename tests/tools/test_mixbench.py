@@ -40,6 +40,12 @@ def test_texts_differ_by_the_edit(cases):
         assert f"{case.thing.colour} {case.thing.name}".strip() in named
 
 
+def test_a_new_colour_is_not_the_backgrounds(composer):
+    for case in make_cases(composer, 200):
+        assert case.task != "recolour" or case.thing.colour not in case.source.background
+        assert case.source.background != "grass" or case.thing.colour not in ("green", "blue")
+
+
 def test_only_what_may_change_changes(composer, cases):
     for case in cases:
         if case.task in ("swap", "real", "recolour") and case.source.place != "on":  # there the rider sits where the carrier ends

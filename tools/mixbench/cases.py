@@ -107,8 +107,16 @@ def make_case(composer: Composer, number: int, task: str) -> Case:
     thing = other_than(composer.things["recoloured"], [thing.name for thing in source.things])
     things = [thing if place == edited else each for place, each in enumerate(source.things)]
     source = replace(source, things=tuple(things))
-    things[edited] = replace(thing, colour=str(rng.choice(list(COLOURS))))
+    things[edited] = replace(thing, colour=unlike(background, str(rng.choice(list(COLOURS)))))
     return Case(number, task, source, replace(source, things=tuple(things)), edited)
+
+
+def unlike(background: str, colour: str) -> str:
+    """The colour, or the next one where the background has it already, so that it would be found wherever one looks."""
+    taken = ("green", "blue") if background == "grass" else background.split(":")
+    order = list(COLOURS)
+    first = order.index(colour)
+    return next(each for each in order[first:] + order[:first] if each not in taken)
 
 
 def compose(composer: Composer, case: Case) -> tuple[Scene, Scene]:
