@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "demo_model"))
 
-from scenes import phrases, places
+from scenes import backgrounds, phrases, places
 from scenes.colours import COLOURS
 from scenes.composing import Composer, Plan, Scene, Thing
 from scenes.drawings import Drawings
@@ -24,6 +24,9 @@ RIM = 0.03
 """How far beyond a composed thing's mask an edit may reach, in shares of the side."""
 ROOM = 0.1
 """How far beyond a thing's box a drawn one may reach, in shares of the side: the model places it near there, not there."""
+
+Setting = tuple[str, str]
+"""A method and its strength, as the tables name them."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def make_case(composer: Composer, number: int, task: str) -> Case:
 
 def unlike(background: str, colour: str) -> str:
     """The colour, or the next one where the background has it already, so that it would be found wherever one looks."""
-    taken = ("green", "blue") if background == "grass" else background.split(":")
+    taken = ("green", "blue") if background == "grass" else backgrounds.kinds(background)
     order = list(COLOURS)
     first = order.index(colour)
     return next(each for each in order[first:] + order[:first] if each not in taken)

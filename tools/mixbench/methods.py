@@ -3,12 +3,10 @@
 from collections.abc import Callable
 
 import torch
-from cases import Case
+from cases import Case, Setting
 from inprocess import load_pack, node_runner, start_host
 from torch import Tensor
 
-Setting = tuple[str, str]
-"""A method and its strength, as the tables name them."""
 NUS = (0.98, 0.95, 0.9, 0.8, 0.6)
 SHARES = (0.3, 0.5, 0.7)
 REFINEMENTS = 2
@@ -63,8 +61,7 @@ class Bench:
 
     def edited(self, case: Case, layout, cross: float, blend: bool, nu: float = 1.0, model=None) -> dict:
         """Prompt-to-Prompt, with local blend where `blend`, with MagicMix below nu 1."""
-        if layout.kept:
-            self.count_shared(self.steps * (1.0 if blend else cross))
+        self.count_kept(layout, 1.0 if blend else cross)
         source, target = case.texts
         inputs = {
             "layout": layout,
@@ -78,9 +75,10 @@ class Bench:
         )
         return self.mix(case, positive, layout, nu, 1.0, 0.0 if blend else 0.35, model)
 
-    def count_shared(self, pictures: float) -> None:
-        """Counts what is drawn once for all edits of a layout though each needs it: rows of its path, an inversion."""
-        self.calls.count += round(pictures)
+    def count_kept(self, layout, share: float) -> None:
+        """Counts the rows of a kept layout as a run would draw them in this share of the steps if it were not kept."""
+        if layout.kept:
+            self.calls.count += round(self.steps * share)
 
     def source(self, case: Case, composed: Tensor) -> tuple:
         """(the layout, its picture): the composed picture under noise, or what the model draws of the source's text."""
@@ -88,13 +86,13 @@ class Bench:
             latent = self.latent(composed)
             return self.run("MagicMixLayoutNoise", latent=latent, seed=case.seed, noise="shared")[0], composed
         if case.task == "real":
-            return self.inverted(case, composed, REFINEMENTS), composed
+            return self.inverted(case, self.latent(composed), REFINEMENTS), composed
         inputs = {"model": self.model, "positive": self.encode(case.texts[0]), "negative": self.nothing, "latent": self.empty}
         layout, latent = self.run("MagicMixLayoutFromPrompt", **inputs, **self.sampling(case), keep="both")
         return layout, self.decode(latent)
 
-    def inverted(self, case: Case, picture: Tensor, refinements: int):
-        inputs = {"model": self.model, "positive": self.encode(case.texts[0]), "latent": self.latent(picture), "steps": self.steps}
+    def inverted(self, case: Case, latent: dict, refinements: int):
+        inputs = {"model": self.model, "positive": self.encode(case.texts[0]), "latent": latent, "steps": self.steps}
         return self.run("MagicMixLayoutInversion", **inputs, scheduler="ddim_uniform", refinements=refinements)[0]
 
     def alternating(self, texts: tuple[str, str]) -> list:
@@ -133,7 +131,7 @@ class Bench:
             jobs["MagicMix", f"nu {nu:g}"] = lambda nu=nu: self.mix(case, target, layout, nu, 1.0, 0.35)
         if case.task == "real":
             for count in range(4):
-                inverted = layout if count == REFINEMENTS else self.inverted(case, picture, count)
+                inverted = layout if count == REFINEMENTS else self.inverted(case, latent, count)
                 for blend in (False, True):
                     name = "Prompt-to-Prompt + local blend" if blend else "Prompt-to-Prompt"
                     jobs[name, f"refinements {count}"] = lambda path=(inverted, count), blend=blend: self.inverted_edited(
@@ -156,11 +154,12 @@ class Bench:
         return jobs
 
     def inverted_edited(self, case: Case, layout, refinements: int, blend: bool) -> dict:
-        self.count_shared((1 + refinements) * self.steps)
+        """Counts the inversion, which is drawn once for all edits of it."""
+        self.calls.count += (1 + refinements) * self.steps
         return self.edited(case, layout, 0.8, blend)
 
     def placed(self, case: Case, positive: list, layout, attention: float, features: float) -> dict:
-        self.count_shared(self.steps * max(attention, features))
+        self.count_kept(layout, max(attention, features))
         return self.mix(case, positive, layout, 1.0, 1.0, 0.35, self.following(layout, attention, features))
 
     def following(self, layout, attention: float, features: float):

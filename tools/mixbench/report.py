@@ -5,6 +5,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+from cases import Setting
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -21,8 +22,6 @@ MEASURES = {
 PLAIN, EDIT = ("re-prompting", ""), "Prompt-to-Prompt"
 EDITED = ("swap", "add", "remove", "recolour")
 Row = dict[str, str | float]
-Setting = tuple[str, str]
-"""A method and its strength."""
 
 
 def interval(values: np.ndarray, draws: int = 1000) -> tuple[float, float, float]:
