@@ -165,7 +165,7 @@ class ComfyPage:
         """Closes dialogs, toasts and the panel of faults."""
         self.page.evaluate("() => { const { toast } = app.extensionManager; toast.dismissAll ? toast.dismissAll() : toast.removeAll() }")
         expect(self.page.locator(TOASTS)).to_have_count(0)
-        dialog = self.page.locator("[role=dialog]")
+        dialog = self.page.get_by_role("dialog")
         if dialog.count():
             self.page.keyboard.press("Escape")
             expect(dialog).to_have_count(0)

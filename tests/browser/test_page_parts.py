@@ -4,6 +4,7 @@ import re
 
 import pytest
 from comfy_page import ComfyPage
+from PIL import Image
 from playwright.sync_api import expect
 
 from demo_model import SIDES
@@ -223,6 +224,9 @@ def test_a_loaded_picture_is_the_layout_to_compare_with(page, run):
     page.page.keyboard.press("Escape")
 
 
+COLOURS = "cell => new Set(cell.getContext('2d').getImageData(0, 0, cell.width, cell.height).data).size"
+
+
 def test_a_cell_of_a_sheet_is_large_on_a_click(either_page, run, keep):
     run(either_page, "reweight_sheet", x_values="-2, 2")
     either_page.part("ContactSheet", "bar").get_by_role("button", name="Look closer").click()
@@ -231,14 +235,32 @@ def test_a_cell_of_a_sheet_is_large_on_a_click(either_page, run, keep):
     cell = viewer.get_by_role("img", name="s -2")
     expect(cell).to_be_visible()
     assert cell.bounding_box()["height"] > 600
-    colours = cell.evaluate("cell => new Set(cell.getContext('2d').getImageData(0, 0, cell.width, cell.height).data).size")
-    assert colours > 100, "a picture, not an empty frame"
+    either_page.page.wait_for_function(f"cell => ({COLOURS})(cell) > 100", arg=cell.element_handle())  # no empty frame
     keep(either_page)
     either_page.page.keyboard.press("ArrowRight")
     expect(viewer.get_by_role("img", name="s 2")).to_be_visible()
     viewer.get_by_role("button", name="Whole sheet").click()
     expect(viewer.get_by_role("button", name="s 2")).to_be_focused()
     either_page.page.keyboard.press("Escape")
+
+
+def test_a_cell_shows_once_its_sheet_has_come(page, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    Image.linear_gradient("L").save(sheet)
+    held = []
+    page.page.route("**/slow_sheet.png", lambda route: held.append(route))
+    with page.page.expect_request("**/slow_sheet.png"):
+        page.page.evaluate(
+            f"""async () => (await import("{JS}/viewer.js")).openViewer([
+                {{ picture: "/slow_sheet.png", sheet: {{ size: [256, 256], cells: [[0, 0, 256, 128]], labels: ["upper"] }} }}])"""
+        )
+    viewer = page.page.get_by_role("dialog", name="Look closer")
+    viewer.get_by_role("button", name="upper").click()
+    cell = viewer.get_by_role("img", name="upper")
+    assert cell.evaluate(COLOURS) == 1
+    held[0].fulfill(path=sheet)
+    page.page.wait_for_function(f"cell => ({COLOURS})(cell) > 100", arg=cell.element_handle())
+    page.page.unroute("**/slow_sheet.png")
 
 
 def test_pointing_at_a_word_shows_its_map(either_page, run, keep):

@@ -61,7 +61,10 @@ function sheetOf(picture, { size, cells, labels }) {
   const showCell = (cell) => {
     const [x, y, w, h] = cells[cell]
     const cut = make("canvas", { width: w, height: h, role: "img", "aria-label": nameOf(cell) })
-    cut.getContext("2d").drawImage(whole.querySelector("img"), x, y, w, h, 0, 0, w, h)
+    const drawn = whole.querySelector("img")
+    const draw = () => cut.getContext("2d").drawImage(drawn, x, y, w, h, 0, 0, w, h)
+    if (drawn.complete) draw()
+    else drawn.addEventListener("load", draw)
     const back = make("button", { type: "button", class: "magicmix-button", onclick: () => showWhole(cell) }, say("whole_sheet"))
     const turn = (by) => showCell((cell + by + cells.length) % cells.length)
     back.addEventListener("keydown", ({ key }) => ({ ArrowLeft: () => turn(-1), ArrowRight: () => turn(1) })[key]?.())
