@@ -13,6 +13,8 @@ from .placed import Placed
 
 MOST_MAP_NUMBERS = 1 << 24
 """A shared attention map is made in pieces of about this many numbers."""
+LEAST_MAPPED = 1e-3
+"""A row of a source's map is made larger by the inverse of this at most, where nearly all of it is on words that are gone."""
 
 
 def scale_columns(v: Tensor, scales: Tensor) -> Tensor:
@@ -39,6 +41,30 @@ def edit_operands(
     if own is not None:
         operands.append((q, k, v * own.to(v)[:, None]))
     return operands
+
+
+def share_beside(
+    attend: Callable[[Tensor, Tensor, Tensor], Tensor],
+    operands: tuple[Tensor, Tensor, Tensor],
+    source: tuple[Tensor, Tensor],
+    own: Tensor | None,
+    mapped: Tensor | None,
+) -> Tensor | None:
+    """`(1 - m) / s` `[B, N, C]`, by which `M_source A` is multiplied so that each row of `M_source A + M diag(1 - g)` sums to 1.
+
+    m is a row's sum of `M diag(1 - g)`, s that of `M_source A`; `own` is 1 - g as in edit_operands, `mapped` `[W_source]` are the sums
+    of A's rows, None where all are 1. None where both are.
+    """
+    q, k, v = operands
+
+    def sums(q: Tensor, k: Tensor, columns: Tensor) -> Tensor:
+        """Of `M diag(columns)`, head by head, in each of the head's channels."""
+        return attend(q, k, columns.to(v)[:, None].expand(*k.shape[:-1], v.shape[-1]))
+
+    beside = None if own is None else 1 - sums(q, k, own)
+    if mapped is None:
+        return beside
+    return (1 if beside is None else beside) / sums(*source, mapped).clamp(min=LEAST_MAPPED)
 
 
 def shared_attention(q: Tensor, k: Tensor, v: Tensor, heads: int) -> Tensor:

@@ -15,7 +15,7 @@ from .concepts import ConceptPrompt
 from .encodings import occurrences
 from .maps import MapStore, nearest_level
 from .prompts import MOST_NAMED, Prompt, parse_words
-from .steering import Attention, Drawing, Operands, PromptOfRun, SteeredPrompt, Steering
+from .steering import Attention, Drawing, PromptOfRun, SteeredPrompt, Steering
 from .wording import quoted
 
 RESOLUTIONS = ("8", "16", "32", "64")
@@ -144,18 +144,11 @@ class WatchedPrompt(SteeredPrompt):
     def __init__(self, columns: list[list[int]], width: int, level: int, store: MapStore):
         self.words, self.width, self.level, self.store = Indicators(columns), width, level, store
 
-    def watch(self, there: Attention, edited: Callable[[Tensor], list[Operands]]) -> None:
+    def watch(self, there: Attention, edited: Callable[[Tensor], Tensor]) -> None:
         if there.layer.level != self.level:
             return
         q, _, _ = there.operands
-
-        def each(tensor: Tensor) -> Tensor:
-            return tensor.expand(len(q), *tensor.shape[1:])  # one layout serves the whole batch
-
-        def attend_to(v: Tensor) -> Tensor:
-            return sum(there.attend(*map(each, operands)) for operands in edited(each(v)))
-
-        self.store.add(word_maps(attend_to, self.words, self.width, there.layer.heads, q).unflatten(-1, there.layer.size))
+        self.store.add(word_maps(edited, self.words, self.width, there.layer.heads, q).unflatten(-1, there.layer.size))
 
 
 def the_one(runs: list[RecordedRun], otherwise: str) -> Tensor:

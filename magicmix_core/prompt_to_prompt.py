@@ -3,7 +3,10 @@
     M* = M_source P                        word swap and refinement (section 3.2), P mapping the source's columns to the target's
     M*_j = M_j  for a new word j           refinement: a column that the source does not have keeps the target's own map
 
-while the run has not come to `cross_steps` in cross-attention and to `self_steps` in self-attention of few places. Local blend (section 4): the rest
+A row of such a map sums to more than 1 by what is on new words, and to less by what was on words that are gone. Where new words make
+room for themselves, which is ours, the source's part counts by as much as makes the sum 1.
+
+This holds while the run has not come to `cross_steps` in cross-attention and to `self_steps` in self-attention of few places. Local blend (section 4): the rest
 of the picture stays the layout's, but for where maps of chosen words say that these are.
 """
 
@@ -13,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from .attention import Indicators, edit_operands, word_maps
+from .attention import Indicators, edit_operands, share_beside, word_maps
 from .checks import check_range
 from .correspondence import check_alignable, correspond
 from .encodings import starts_of_edit
@@ -42,7 +45,7 @@ class PromptToPrompt(Steering):
 
     `mapping` is P `[W_source, W]`; `cross_until` `[W]` and `self_until` say for which share of the timesteps the source governs a
     column and self-attention. `blend` are the columns, in the source and in the target, of words whose place may change while the
-    rest stays; none for no blend.
+    rest stays; none for no blend. `make_room` says that new words take from the others.
     """
 
     encoding: Tensor
@@ -51,6 +54,7 @@ class PromptToPrompt(Steering):
     cross_until: Tensor
     self_until: float
     blend: tuple[Columns, Columns] = ((), ())
+    make_room: bool = False
     exclusive = True
 
     def starts(self, prompt: PromptOfRun) -> list[int]:
@@ -75,10 +79,11 @@ def edit_prompt(
     *,
     word_steps: str = "",
     local_blend: str = "",
+    make_room: bool = False,
 ) -> tuple[PromptToPrompt, str]:
     """The edit from one prompt to the other over the layout that was drawn for the first, and whether it is a swap or refine.
 
-    `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change. Raises ValueError for a
+    `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change, `make_room` is as above. Raises ValueError for a
     layout without a prompt and for prompts that `edit` cannot serve.
     """
     check_has_prompt(layout)
@@ -95,6 +100,7 @@ def edit_prompt(
         correspondence.follows * steps,
         self_steps,
         _blend_columns(source, target, local_blend),
+        make_room,
     )
     return made, edit
 
@@ -138,7 +144,7 @@ class EditedPrompt(SteeredPrompt):
         governing = sum(map(there.before, self._shares))
         if not governing:
             return [operands]
-        mapping, own = self._placed.get(governing, v, lambda: self._operators(self._shares[-governing], v))
+        mapping, own, _ = self._governed(governing, v)
         source_q, source_k = there.taken(self.edit.source)
         if there.joint and not JOINT_TEXT_KEYS:
             return [(source_q, k, v)]
@@ -146,6 +152,17 @@ class EditedPrompt(SteeredPrompt):
             return [(source_q, narrowed(source_k, v.shape[-2]), v)]
         k, v = (narrowed(tensor, self.width) for tensor in (k, v))
         return edit_operands(q, k, v, (source_q, narrowed(source_k, len(self._mapping))), mapping, own)
+
+    def share(self, there: Attention) -> Tensor | None:
+        """Where text and picture attend jointly, rows sum to 1 as they are."""
+        q, k, v = there.operands
+        governing = sum(map(there.before, self._shares))
+        if not (governing and self.edit.make_room) or there.joint:
+            return None
+        _, own, mapped = self._governed(governing, v)
+        source_q, source_k = there.taken(self.edit.source)
+        k, v = (narrowed(tensor, self.width) for tensor in (k, v))
+        return share_beside(there.attend, (q, k, v), (source_q, narrowed(source_k, len(self._mapping))), own, mapped)
 
     def itself(self, there: Attention) -> Operands | None:
         if there.before(self.edit.self_until) and self.reads.itself(there.layer, self.drawing):
@@ -170,10 +187,18 @@ class EditedPrompt(SteeredPrompt):
             return None
         return spread(blend_mask(self._maps.mean(self.drawing.few_places), *like.shape[-2:]), like).to(like)
 
-    def _operators(self, least: float, like: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """A and `1 - g` while columns are governed whose share is `least` or more; None for the identity, and where none is left out."""
+    def _governed(self, governing: int, like: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """A, `1 - g` and the sums of A's rows while columns with the largest `governing` shares are governed.
+
+        None stands for the identity, for none that is left out, and for sums that all are 1.
+        """
+        return self._placed.get(governing, like, lambda: self._operators(self._shares[-governing], like))
+
+    def _operators(self, least: float, like: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         g = (self._cross_until >= least).to(self._mapping)
         mapping = self._mapping * g
         same = mapping.shape[0] == mapping.shape[1] and torch.equal(mapping, torch.eye(len(mapping), dtype=mapping.dtype))
         own = None if bool(g.all()) else (1 - g).to(like)
-        return None if same else mapping.to(like), own
+        sums = mapping.sum(1)
+        mapped = None if torch.allclose(sums, torch.ones_like(sums)) else sums.to(like)
+        return None if same else mapping.to(like), own, mapped

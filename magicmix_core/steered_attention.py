@@ -114,9 +114,14 @@ def cross_attention(call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, a
             found = [new for old in found for new in each.cross(old, views[chunk])]
         return found
 
+    shares = _shares(call, views)
+
+    def drawn(chunk: int, values: Tensor) -> Tensor:
+        return _summed(edited(chunk, values), call.batch, attend, shares.get(chunk))
+
     for chunk, prompts in call.acting["watch"].items():
         for each in prompts:
-            each.watch(views[chunk], partial(edited, chunk))
+            each.watch(views[chunk], partial(drawn, chunk))
     added, apart = [], []
     for chunk, prompts in call.acting["cross"].items():
         own = views[chunk].operands
@@ -126,12 +131,14 @@ def cross_attention(call: Call, layer: Layer, q: Tensor, k: Tensor, v: Tensor, a
         first, *rest = edited(chunk, values)
         added += [(views[chunk].rows, attend(*operands)) for operands in rest]  # before their rows are written over
         if own[1].shape[-2] % first[1].shape[-2]:  # as many columns as a source of another length has
-            apart.append((views[chunk].rows, attend(*(tensor.expand(call.batch, *tensor.shape[1:]) for tensor in first))))
+            apart.append((views[chunk].rows, attend(*_rows_of(first, call.batch))))
         else:
             _replace(own, first)
     out = attend_all(q, k, v)
     for rows, whole in apart:
         out[rows] = whole
+    for chunk, share in shares.items():
+        out[views[chunk].rows] *= share
     for rows, more in added:
         out[rows] += more
     return out
@@ -197,16 +204,17 @@ def joint_attention(
         changed = [operands for each in acting["itself"].get(chunk, ()) if (operands := each.itself(places[chunk])) is not None]
         return found, changed[-1] if changed else None
 
-    def watched(chunk: int, values: Tensor) -> list[Operands]:
+    def drawn(chunk: int, values: Tensor) -> Tensor:
         (first, *rest), itself = edited(chunk, values)
         _, own_k, _ = places[chunk].operands
         seen = [(itself[0], first[1], first[2], itself[1])] if itself else [(*first, own_k)]
         seen += [(*operands, own_k) for operands in rest]
-        return [(each_q, whole(chunk, k, each_k, k_places), whole(chunk, v, each_v, None)) for each_q, each_k, each_v, k_places in seen]
+        operands = [(each_q, whole(chunk, k, each_k, k_places), whole(chunk, v, each_v, None)) for each_q, each_k, each_v, k_places in seen]
+        return _summed(operands, call.batch, attend)
 
     for chunk, prompts in acting["watch"].items():
         for each in prompts:
-            each.watch(words[chunk], partial(watched, chunk))
+            each.watch(words[chunk], partial(drawn, chunk))
     if not acting["cross"] and not acting["itself"]:
         return attend(q, k, v)
     others = {part.start: attend(q[..., part, :], k, v, queries=part) for part in parts if part != picture}
@@ -276,6 +284,23 @@ def _views(
         chunk: Attention(layer, call.sigma, call.before, call.rows(chunk), whole, taken, attend, queries, columns, joint)
         for chunk in chunks
     }
+
+
+def _shares(call: Call, views: Mapping[int, Attention]) -> dict[int, Tensor]:
+    """By chunk, by how much the first of its operands' attentions counts, where that is not wholly."""
+    shares = {chunk: [each.share(views[chunk]) for each in prompts] for chunk, prompts in call.acting["cross"].items()}
+    return {chunk: share for chunk, found in shares.items() for share in found if share is not None}
+
+
+def _summed(edited: Sequence[Operands], batch: int, attend: Attend, share: Tensor | None = None) -> Tensor:
+    """What attentions that add up give a prompt's rows, the first of them counting by its `share`."""
+    first, *rest = (attend(*_rows_of(operands, batch)) for operands in edited)
+    return sum(rest, first if share is None else first * share)
+
+
+def _rows_of(operands: Operands, batch: int) -> Operands:
+    """One row of them serves the whole batch."""
+    return tuple(tensor.expand(batch, *tensor.shape[1:]) for tensor in operands)
 
 
 def _shared_by_all(call: Call, rows: int, edited: Mapping[int, Operands]) -> tuple[Tensor, Tensor] | None:

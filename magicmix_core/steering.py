@@ -166,8 +166,8 @@ class SteeredPrompt:
         """The source that a call at this progress must have for it."""
         return None
 
-    def watch(self, there: Attention, edited: Callable[[Tensor], list[Operands]]) -> None:
-        """Looks at a cross-attention layer; `edited(v)` are its operands for other values `[1, W, C]`, as all ways of steering make them."""
+    def watch(self, there: Attention, edited: Callable[[Tensor], Tensor]) -> None:
+        """Looks at a cross-attention layer; `edited(v)` is what it gives for other values `[1, W, C]`, as all ways of steering make it."""
 
     def sees_keys(self, layer: Layer, q: Tensor, k: Tensor, attend: Attend) -> None:
         """Looks at how the picture's queries `[B, N, C]` would attend to the keys of concepts `[B, n, C]` alone."""
@@ -182,6 +182,10 @@ class SteeredPrompt:
     def cross(self, operands: Operands, there: Attention) -> list[Operands]:
         """Operands of a cross-attention layer whose attentions add up; of fewer columns than came, where the rest repeat them."""
         return [operands]
+
+    def share(self, there: Attention) -> Tensor | None:
+        """By how much the first of its operands' attentions counts in a cross-attention layer, `[B, N, C]`; None for wholly."""
+        return None
 
     def itself(self, there: Attention) -> Operands | None:
         """Other operands for a self-attention layer; None where the prompt's own stay."""

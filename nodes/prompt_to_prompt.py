@@ -67,6 +67,12 @@ class PromptToPrompt(io.ComfyNode):
                     optional=True,
                     tooltip="cross_steps for single words of the changed prompt: lion:0.4, crown:0.",
                 ),
+                io.Boolean.Input(
+                    "make_room",
+                    default=False,
+                    optional=True,
+                    tooltip="Whether new words take attention from the others instead of adding theirs on top. Turn it on for colours and other adjectives that hardly show. Off is as published.",
+                ),
             ],
             outputs=[
                 io.Model.Output("edited_model", display_name="model", tooltip="The model with this edit. Connect the conditioning too."),
@@ -95,9 +101,11 @@ class PromptToPrompt(io.ComfyNode):
         words: str = "",
         local_blend: str = "",
         word_steps: str = "",
+        make_room: bool = False,
     ) -> io.NodeOutput:
         source, target = read_prompt(clip, source_text, "source_text"), read_prompt(clip, target_text, "target_text")
-        made, chosen = edit_prompt(source, target, layout, edit, cross_steps, self_steps, word_steps=word_steps, local_blend=local_blend)
+        settings = {"word_steps": word_steps, "local_blend": local_blend, "make_room": make_room}
+        made, chosen = edit_prompt(source, target, layout, edit, cross_steps, self_steps, **settings)
         ways = (made, reweight(target, words))
         said = [f"edit: {chosen}", *unlike_the_layout(source, layout), *half_connected(*place_of(cls))]
         tell(cls, "\n".join(said), mistaken=len(said) > 1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
-from magicmix_core.attention import Indicators, edit_operands, scale_columns, shared_attention, word_maps
+from magicmix_core.attention import Indicators, edit_operands, scale_columns, share_beside, shared_attention, word_maps
 from magicmix_core.maps import MapStore, blend_mask, nearest_level, soft_masks
 
 HEADS, SIZE, PLACES, WIDTH = 3, 5, 12, 7
@@ -14,8 +14,12 @@ def heads_apart(x):
     return x.unflatten(-1, (HEADS, SIZE)).transpose(1, 2)
 
 
+def attend_apart(q, k, v):
+    return scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+
 def attend(q, k, v):
-    return scaled_dot_product_attention(*map(heads_apart, (q, k, v))).transpose(1, 2).flatten(2)
+    return attend_apart(*map(heads_apart, (q, k, v)))
 
 
 def explicit_map(q, k):
@@ -61,6 +65,29 @@ def test_governed_columns_follow_the_source_and_the_others_stay(draw):
     mapping, governed = torch.rand(9, WIDTH, dtype=torch.float64), torch.tensor([1, 0, 1, 1, 0, 0, 1], dtype=torch.float64)
     expected = torch.where(governed.bool(), explicit_map(*source) @ mapping, explicit_map(q, k))
     close(edited(q, k, v, source, mapping * governed, 1 - governed), apply_map(expected, v))
+
+
+ALL = torch.ones(9, dtype=torch.float64)
+SOME = torch.tensor([1, 0, 1, 1, 0, 0, 1, 1, 1], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("governed", [SOME[:WIDTH], ALL[:WIDTH]], ids=["new words", "no new words"])
+@pytest.mark.parametrize("mapped", [SOME, ALL], ids=["words gone", "no words gone"])
+@pytest.mark.parametrize("apart", [False, True], ids=["heads side by side", "heads apart"])
+def test_rows_sum_to_1_where_new_words_make_room(draw, governed, mapped, apart):
+    q, k, v, source = draw(PLACES), draw(WIDTH), draw(WIDTH), (draw(PLACES), draw(9))
+    mapping = torch.rand(9, WIDTH, dtype=torch.float64) * governed
+    mapping *= (mapped / mapping.sum(1))[:, None]
+    own, sums = (None if bool(each.all()) else each for each in (governed, mapped))
+    own = None if own is None else 1 - own
+    shaped, kernel = (heads_apart, attend_apart) if apart else (lambda x: x, attend)
+    share = share_beside(kernel, tuple(map(shaped, (q, k, v))), tuple(map(shaped, source)), own, sums)
+    followed, kept = explicit_map(*source) @ mapping, explicit_map(q, k) * (1 - governed)
+    expected = followed * ((1 - kept.sum(-1, keepdim=True)) / followed.sum(-1, keepdim=True)) + kept
+    close(expected.sum(-1), torch.ones_like(expected[..., 0]))
+    first, *rest = (attend(*operands) for operands in edit_operands(q, k, v, source, mapping, own))
+    close(sum(rest, first if share is None else first * share), apply_map(expected, v))
+    assert (share is None) == (own is None and sums is None)
 
 
 def test_the_source_as_its_own_target_changes_nothing(draw):

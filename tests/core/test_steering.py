@@ -18,6 +18,7 @@ from magicmix_core.steering import Drawing, Layer, PromptOfRun, steered
 
 HEADS, CHANNELS = 2, 8
 LAYER = Layer(("output", 1, 0), 0, SIZE, HEADS)
+FOLLOWS = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
 
 
 def attend(q, k, v):
@@ -64,9 +65,8 @@ def test_an_edit_takes_its_sources_rows_and_maps_its_own_values():
 
 def test_columns_that_the_source_does_not_govern_keep_their_own_map():
     q, k, v = operands(3)
-    follows = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
-    out = cross(call_of({1: begun(edit(follows=follows))}, front=1), q, k, v)
-    close(out[2:3], attend(q[:1], k[:1], (MAPPING * follows) @ v[2:3]) + attend(q[2:3], k[2:3], v[2:3] * (1 - follows)[:, None]))
+    out = cross(call_of({1: begun(edit(follows=FOLLOWS))}, front=1), q, k, v)
+    close(out[2:3], attend(q[:1], k[:1], (MAPPING * FOLLOWS) @ v[2:3]) + attend(q[2:3], k[2:3], v[2:3] * (1 - FOLLOWS)[:, None]))
 
 
 @pytest.mark.parametrize("swapped", [False, True], ids=["edit first", "scales first"])
@@ -121,6 +121,33 @@ def test_maps_are_watched_as_edited_and_without_scales():
     maps = (next(heads_apart) @ next(heads_apart).mT / (CHANNELS / HEADS) ** 0.5).softmax(-1).mean(1) @ MAPPING
     expected = torch.stack([maps[..., 1], maps[..., 2] + maps[..., 3]], 1).unflatten(-1, SIZE)
     torch.testing.assert_close(drawing.maps(recording).mean(6), expected.float())
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"batch": 2}, {"front": 2, "batch": 2, "source_rows": slice(0, 2)}], ids=["one", "batch", "row by row"]
+)
+@pytest.mark.parametrize("times", [1, 2], ids=["", "repeated context"])
+def test_all_of_a_places_attention_is_there_where_new_words_make_room(more, times):
+    q, k, v = operands(4)
+    mapping = MAPPING.clone()
+    mapping[2] = 0  # a word that is gone
+    recording, drawing = Recording(ENCODING, ["all", "new"], [list(range(WIDTH)), [2, 4]], 6, []), Drawing(SIZE, [0, 1])
+    ways = begun(edit(mapping=mapping, follows=FOLLOWS, make_room=True), Reweighting(ENCODING, SCALES), recording, drawing=drawing)
+    cross(call_of({0: ways}, **more), q, *(tensor.repeat(1, times, 1) for tensor in (k, v)))
+    whole, new = drawing.maps(recording).mean(6).unbind(1)
+    torch.testing.assert_close(whole, torch.ones_like(whole))
+    assert (new > 0).all() and (new < 1).all()
+
+
+def test_rows_beside_the_ones_that_make_room_stay():
+    q, k, v = operands(4)
+    out = cross(call_of({1: begun(edit(follows=FOLLOWS, make_room=True))}), q, k, v)
+    assert torch.equal(out[[0, 1, 3]], attend(q, k, v)[[0, 1, 3]])
+    (followed, sums), (kept, taken) = (
+        [attend(q[row], k[row], columns @ values) for values in (v[2:3], torch.ones_like(v[:1]))]
+        for row, columns in ((slice(0, 1), MAPPING * FOLLOWS), (slice(2, 3), torch.diag(1 - FOLLOWS)))
+    )
+    close(out[2:3], followed * (1 - taken) / sums + kept)
 
 
 def test_nothing_is_watched_in_layers_of_another_size():

@@ -86,6 +86,7 @@ SWAPPED = mapping_of((0, 0, 1), (1, 1, 1), (2, 2, 0.5), (2, 3, 0.5), (3, 4, 1), 
 """a dog, a teddy bear: dog is column 2, teddy bear are 2 and 3; the end moves by one."""
 REFINED = mapping_of((0, 0, 1), (1, 1, 1), (2, 3, 1), (3, 4, 1), *PADDING)
 """a dog, a red dog: red is new at column 2, dog and the end move by one."""
+RED = torch.arange(77) == 2
 
 
 def test_a_word_swap_of_equal_token_counts(edit, sample, explicitly):
@@ -99,9 +100,38 @@ def test_a_word_swap_of_unequal_token_counts(edit, sample, explicitly):
 
 
 def test_a_refinement(edit, sample, explicitly):
-    new = torch.arange(77) == 2
     refined = sample(*edit("a dog", "a red dog"))
-    assert_close(refined, explicitly("a dog", "a red dog", lambda source, own: torch.where(new, own, source @ REFINED)))
+    assert_close(refined, explicitly("a dog", "a red dog", lambda source, own: torch.where(RED, own, source @ REFINED)))
+
+
+def with_room(mapping, new):
+    """The rows of a refined map made to sum to 1, the source's part giving way."""
+
+    def change(source, own):
+        followed, kept = source @ mapping.to(source), own * new
+        return followed * ((1 - kept.sum(-1, keepdim=True)) / followed.sum(-1, keepdim=True)) + kept
+
+    return change
+
+
+SHORTER = mapping_of((0, 0, 1), (1, 1, 1), (3, 2, 1), (4, 3, 1), *((n, n, 1) for n in range(5, 77)))
+"""a red dog, a dog: red goes, and leaves the rest its attention; the end and a padding move by one."""
+
+
+def test_new_words_make_room_for_themselves(edit, sample, explicitly):
+    settings = {"cross_steps": 1.0, "self_steps": 0.4}
+    refined = sample(*edit("a dog", "a red dog", make_room=True, **settings))
+    assert_close(refined, explicitly("a dog", "a red dog", with_room(REFINED, RED), cross_steps=1.0))
+    assert (refined - sample(*edit("a dog", "a red dog", **settings))).abs().max() > 1e-2
+
+
+def test_words_that_go_leave_their_room(edit, sample, explicitly):
+    refined = sample(*edit("a red dog", "a dog", make_room=True))
+    assert_close(refined, explicitly("a red dog", "a dog", with_room(SHORTER, 0)))
+
+
+def test_a_swap_has_no_room_to_make(edit, sample):
+    assert torch.equal(sample(*edit("a dog", "a lion", make_room=True)), sample(*edit("a dog", "a lion")))
 
 
 def test_reweighting_on_top(edit, sample, explicitly):
@@ -137,9 +167,10 @@ def scaled(column, scale, maps=lambda source, own: own):
         ("a lion", {}, sources_map),
         ("a lion", {"words": "lion:-1.5"}, scaled(2, -1.5, sources_map)),
         ("a teddy bear", {"edit": "swap"}, lambda source, own: source @ SWAPPED.to(source)),
-        ("a red dog", {}, lambda source, own: torch.where(torch.arange(77) == 2, own, source @ REFINED.to(source))),
+        ("a red dog", {}, lambda source, own: torch.where(RED, own, source @ REFINED.to(source))),
+        ("a red dog", {"make_room": True}, with_room(REFINED, RED)),
     ],
-    ids=["swap", "re-weighted", "unequal swap", "refinement"],
+    ids=["swap", "re-weighted", "unequal swap", "refinement", "refinement with room"],
 )
 def test_one_call_of_the_unet_in_float64(edit, sample, model, encode, explicit_maps, monkeypatch, target, settings, cross):
     """To 1e-10: the UNet's own output for the edited row, before the host rounds it."""

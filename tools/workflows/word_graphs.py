@@ -138,6 +138,18 @@ def refinement(flavour: Flavour) -> Graph:
     return edited(flavour, note, *texts)
 
 
+def recolour(flavour: Flavour) -> Graph:
+    note = """
+        **A colour added.** With `make_room` on, the new word takes its attention from the others. Off, as published, it adds its own on top: the car
+        would stay red here. The left picture is the layout's own.
+        """
+    texts = (
+        flavour.pick("a cat to the left of a car on green grass", "a photo of a cat beside a car"),
+        flavour.pick("a cat to the left of a yellow car on green grass", "a photo of a cat beside a yellow car"),
+    )
+    return edited(flavour, note, *texts, make_room=True)
+
+
 def reweighted_edit(flavour: Flavour) -> Graph:
     note = """
         **A word exchanged and made stronger.** `words` scales words of the changed prompt on top of the edit.
@@ -169,6 +181,7 @@ WORD_GRAPHS = [
     heat_maps,
     word_swap,
     refinement,
+    recolour,
     reweighted_edit,
     local_blend,
 ]
