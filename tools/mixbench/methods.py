@@ -59,7 +59,7 @@ class Bench:
         inputs = {"model": model or self.model, "positive": positive, "negative": negative, "layout": layout}
         return self.run("MagicMixKSampler", **inputs, **self.sampling(case), nu=nu, k_max=k_max, k_min=k_min)[0]
 
-    def edited(self, case: Case, layout, cross: float, blend: bool, nu: float = 1.0, model=None) -> dict:
+    def edited(self, case: Case, layout, cross: float, blend: bool, nu: float = 1.0, model=None, make_room: bool = False) -> dict:
         """Prompt-to-Prompt, with local blend where `blend`, with MagicMix below nu 1."""
         self.count_kept(layout, 1.0 if blend else cross)
         source, target = case.texts
@@ -69,6 +69,7 @@ class Bench:
             "target_text": target,
             "edit": "auto",
             "local_blend": case.words if blend else "",
+            "make_room": make_room,
         }
         model, positive = self.run(
             "PromptToPrompt", model=model or self.model, clip=self.clip, cross_steps=cross, self_steps=cross / 2, **inputs
@@ -141,6 +142,10 @@ class Bench:
         for cross in (0.4, 0.8, 1.0):
             jobs["Prompt-to-Prompt", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(case, layout, cross, False)
             jobs["Prompt-to-Prompt + local blend", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(case, layout, cross, True)
+            if case.task != "swap":  # where words stand in for words, all of them have their room
+                jobs["Prompt-to-Prompt, make_room", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(
+                    case, layout, cross, False, make_room=True
+                )
         for attention, features in ((0.25, 0.4), (0.5, 0.8), (1.0, 1.0)):
             jobs["Plug-and-Play", f"{attention:g}, {features:g}"] = lambda steps=(attention, features): self.placed(
                 case, target, layout, *steps

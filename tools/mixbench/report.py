@@ -19,7 +19,7 @@ MEASURES = {
     "balance": "balance",
     "calls": "UNet calls",
 }
-PLAIN, EDIT = ("re-prompting", ""), "Prompt-to-Prompt"
+PLAIN, EDIT, ROOMY = ("re-prompting", ""), "Prompt-to-Prompt", "Prompt-to-Prompt, make_room"
 EDITED = ("swap", "add", "remove", "recolour")
 Row = dict[str, str | float]
 
@@ -116,6 +116,9 @@ def claims(rows: list[Row]) -> list[tuple[str, str]]:
         if task in of:
             compare(task, (f"{EDIT} + local blend", "0.8, 0.4"), (EDIT, "0.8, 0.4"), "kept", "content")
             compare(task, nearest(of[task], EDIT, PLAIN, "content"), PLAIN, "kept", "content")
+            if any(method == ROOMY for method, _ in settings_of(of[task])):
+                compare(task, (ROOMY, "0.8, 0.4"), (EDIT, "0.8, 0.4"), "kept", "content")
+                compare(task, nearest(of[task], ROOMY, PLAIN, "content"), PLAIN, "kept", "content")
     if "real" in of:
         compare("real", (EDIT, "refinements 2"), (EDIT, "refinements 0"), "kept", "content")
     return lines
