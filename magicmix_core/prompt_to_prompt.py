@@ -3,11 +3,10 @@
     M* = M_source P                        word swap and refinement (section 3.2), P mapping the source's columns to the target's
     M*_j = M_j  for a new word j           refinement: a column that the source does not have keeps the target's own map
 
-A row of such a map sums to more than 1 by what is on new words, and to less by what was on words that are gone. Where new words make
-room for themselves, which is ours, the source's part counts by as much as makes the sum 1.
-
-This holds while the run has not come to `cross_steps` in cross-attention and to `self_steps` in self-attention of few places. Local blend (section 4): the rest
-of the picture stays the layout's, but for where maps of chosen words say that these are.
+while the run has not come to `cross_steps` in cross-attention and to `self_steps` in self-attention of few places. A row of such a map
+sums to more than 1 by what is on new words, and to less by what was on words that are gone; where new words make room for themselves, which
+is ours, the source's part counts by as much as makes the sum 1. Local blend (section 4): the rest of the picture stays the layout's, but for
+where maps of chosen words say that these are.
 """
 
 from dataclasses import dataclass, field
