@@ -33,6 +33,10 @@ FOLLOW_RUNS = """() => {
     for (const end of ['execution_success', 'execution_error', 'execution_interrupted'])
         app.api.addEventListener(end, event => window.ends.push(end))
 }"""
+DRAW_LESS_OFTEN = """
+    window.requestAnimationFrame = callback => setTimeout(() => callback(performance.now()), 50)
+    window.cancelAnimationFrame = clearTimeout
+"""  # at 60 frames a second a page that rests takes a third of a core
 TOASTS = ".p-toast-message, li[data-swipe-direction]"  # in older pages, in newer ones
 PANEL = "[data-testid=properties-panel]"  # in newer pages
 NO_INTERNET = "ERR_NAME_NOT_RESOLVED"  # the page asks a registry about every node that is not the core's own
@@ -53,6 +57,7 @@ class ComfyPage:
         httpx.post(f"{url}/settings", json=settings).raise_for_status()
         opened = cls(browser.new_page(viewport={"width": 1600, "height": 1000}), vue)
         opened.page.set_default_timeout(10_000)
+        opened.page.add_init_script(DRAW_LESS_OFTEN)
         opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
         opened.page.on("console", opened._listen)
         opened.page.goto(url, timeout=90_000)

@@ -2,7 +2,7 @@
 
 import pytest
 from playwright.sync_api import expect
-from shipped_graphs import DEMO
+from shipped_graphs import DEMO, SIDE
 
 FEW = 3  # steps instead of 25: the server's tests draw pictures, these look at what the page makes of them
 
@@ -19,6 +19,8 @@ def wait_for_pictures(page) -> None:
 def test_a_graph_runs_and_its_last_nodes_show_pictures(page, workflow, keep, name):
     page.load(workflow(name))
     page.change("steps", FEW)
+    for side in ("width", "height"):
+        page.change(side, SIDE)
     assert page.run() == "execution_success"
     wait_for_pictures(page)
     assert page.complaints() == [] and page.errors == []

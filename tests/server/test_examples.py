@@ -14,6 +14,7 @@ from PIL import Image
 from demo_model import SIDES
 
 EXAMPLES = PACK / "api_examples"
+FEW = 8
 
 
 @pytest.fixture
@@ -69,14 +70,15 @@ def test_a_mix_shows_its_steps_and_saves_the_picture(finished, tmp_path):
     assert Image.open(tmp_path / "mixed.png").size == (SIDES["unet"],) * 2
 
 
-def test_nu_and_the_prompt_change_the_picture(finished, tmp_path):
+def test_nu_and_the_prompt_change_the_picture(finished, changed_graph, tmp_path):
+    few = changed_graph(steps=FEW)
     for name, settings in {"one": ("--nu", "0.7"), "other": ("--nu", "0.9"), "lion": ("--nu", "0.9", "--prompt", "a lion")}.items():
-        assert finished("mix.py", *settings, "--output", f"{name}.png")[0] == 0
+        assert finished("mix.py", "--graph", few, *settings, "--output", f"{name}.png")[0] == 0
     assert len({Image.open(tmp_path / f"{name}.png").tobytes() for name in ("one", "other", "lion")}) == 3
 
 
-def test_a_sweep_saves_a_picture_for_each_value(finished, tmp_path):
-    status, printed, _ = finished("sweep.py", "--nu", "0.5", "1", "0.5", "--folder", "pictures")
+def test_a_sweep_saves_a_picture_for_each_value(finished, changed_graph, tmp_path):
+    status, printed, _ = finished("sweep.py", "--graph", changed_graph(steps=FEW), "--nu", "0.5", "1", "0.5", "--folder", "pictures")
     assert (status, printed.split()) == (0, ["pictures/nu-0.5.png", "pictures/nu-1.png", "pictures/nu-0.5.png"])
     assert len({Image.open(file).tobytes() for file in (tmp_path / "pictures").iterdir()}) == 2
 
@@ -102,7 +104,7 @@ def test_a_server_that_is_not_there_is_told(finished):
 
 @pytest.mark.parametrize(("script", "values"), [("mix.py", ["0.44"]), ("sweep.py", ["0.44", "0.43", "0.42"])])
 def test_ctrl_c_stops_the_script_and_all_that_it_queued(client, plain_graph, example, changed_graph, script, values):
-    process = example(script, "--graph", changed_graph(copies=24), "--nu", *values)  # slow steps
+    process = example(script, "--graph", changed_graph(copies=8), "--nu", *values)  # slow steps
     seen = ""
     while "step 3 of" not in seen:
         seen += process.stderr.read(1) or pytest.fail(f"it ended after: {seen}")

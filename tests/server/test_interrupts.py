@@ -8,7 +8,7 @@ RUNS = [
     *(("mix", "path"), ("mix", "drawn"), ("reweight", "drawn"), ("prompt to prompt", "drawn"), ("plug and play", "drawn")),
     *(("maps", "drawn"), ("inversion", "inverted"), ("flow edit", "drawn")),
 ]
-STEPS, ROWS = 9, 8
+STEPS, ROWS = 9, 4
 """Enough for an interrupt to come in the middle of a run, and of a step."""
 
 

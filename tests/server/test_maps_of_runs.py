@@ -2,13 +2,13 @@
 
 import copy
 import io
-import json
 
 import numpy as np
 import pytest
 from comfy_client import ComfyClient, GraphError
-from comfy_server import PACK, comfy_server
+from comfy_server import comfy_server
 from PIL import Image
+from shipped_graphs import small_graph
 
 SAMPLER, DECODE, MAPS, SAVE = "6", "7", "8", "12"
 
@@ -16,9 +16,9 @@ SAMPLER, DECODE, MAPS, SAVE = "6", "7", "8", "12"
 @pytest.fixture
 def graph():
     """The shipped graph of heat maps, with few steps, saving the overlays themselves."""
-    graph = json.loads((PACK / "workflows" / "api" / "heat_maps.json").read_text())
+    graph = small_graph("heat_maps", steps=3)
     graph = {node_id: graph[node_id] for node_id in ("1", "2", "3", "4", "5", SAMPLER, DECODE, MAPS, SAVE)}
-    graph[SAMPLER]["inputs"] |= {"steps": 3, "seed": 1}
+    graph[SAMPLER]["inputs"]["seed"] = 1
     graph[MAPS]["inputs"]["legend"] = False
     graph[SAVE]["inputs"]["images"] = [MAPS, 0]
     return graph

@@ -1,20 +1,16 @@
 """Graphs queued again, changed and queued again, and side by side with others on the same checkpoint."""
 
 import copy
-import json
 
 import pytest
 import torch
-from comfy_server import PACK
+from shipped_graphs import small_graph
 
 
 @pytest.fixture
 def graph():
     """The shipped graph of all three doors, with few steps, saving the latent as well."""
-    graph = json.loads((PACK / "workflows" / "api" / "three_doors.json").read_text())
-    for node in graph.values():
-        if "steps" in node["inputs"]:
-            node["inputs"]["steps"] = 6
+    graph = small_graph("three_doors", steps=6)
     graph["latent"] = {
         "class_type": "SaveLatent",
         "inputs": {"samples": [node_of(graph, "MagicMixKSampler"), 0], "filename_prefix": "test"},

@@ -57,7 +57,7 @@ def test_an_interrupt_ends_within_one_step_and_leaves_no_trace(client, mixing_gr
     """The graph queued again gives the bits of a fresh server."""
     graph = mixing_graph(nu=0.45, steps=12)
     graph["5"]["inputs"]["latent"] = ["copies", 0]  # slow steps, so that the interrupt comes in the middle
-    graph["copies"] = {"class_type": "RepeatLatentBatch", "inputs": {"samples": ["4", 0], "amount": 12}}
+    graph["copies"] = {"class_type": "RepeatLatentBatch", "inputs": {"samples": ["4", 0], "amount": 8}}
     plain = latent_of(client.run(plain_graph))
     seen = []
 

@@ -1,19 +1,13 @@
 """A wiring mistake is said on the node where it is made, as the page shows it."""
 
-import json
-
 import pytest
-from comfy_server import PACK
+from shipped_graphs import small_graph
 
 
 @pytest.fixture
 def graph():
     """The shipped graph of a word swap, with few steps."""
-    graph = json.loads((PACK / "workflows" / "api" / "word_swap.json").read_text())
-    for node in graph.values():
-        if "steps" in node["inputs"]:
-            node["inputs"]["steps"] = 4
-    return graph
+    return small_graph("word_swap", steps=4)
 
 
 def node_of(graph, class_type):
