@@ -140,12 +140,12 @@ class Bench:
                     )
             return jobs
         for cross in (0.4, 0.8, 1.0):
-            jobs["Prompt-to-Prompt", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(case, layout, cross, False)
-            jobs["Prompt-to-Prompt + local blend", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(case, layout, cross, True)
-            if case.task != "swap":  # where words stand in for words, all of them have their room
-                jobs["Prompt-to-Prompt, make_room", f"{cross:g}, {cross / 2:g}"] = lambda cross=cross: self.edited(
-                    case, layout, cross, False, make_room=True
-                )
+            for room in (False, True) if case.task != "swap" else (False,):  # a word that stands in for another has its room
+                for blend in (False, True):
+                    name = f"Prompt-to-Prompt{' + local blend' if blend else ''}{', make_room' if room else ''}"
+                    jobs[name, f"{cross:g}, {cross / 2:g}"] = lambda cross=cross, blend=blend, room=room: self.edited(
+                        case, layout, cross, blend, make_room=room
+                    )
         for attention, features in ((0.25, 0.4), (0.5, 0.8), (1.0, 1.0)):
             jobs["Plug-and-Play", f"{attention:g}, {features:g}"] = lambda steps=(attention, features): self.placed(
                 case, target, layout, *steps
