@@ -20,6 +20,7 @@ MEASURES = {
     "calls": "UNet calls",
 }
 PLAIN, EDIT, ROOMY = ("re-prompting", ""), "Prompt-to-Prompt", "Prompt-to-Prompt, make_room"
+COLOURS = plt.get_cmap("tab20").colors
 EDITED = ("swap", "add", "remove", "recolour")
 Row = dict[str, str | float]
 
@@ -79,7 +80,9 @@ def frontier(points: np.ndarray) -> np.ndarray:
 def draw_trade(task: str, rows: list[Row], file: Path) -> None:
     """Content against what is kept of the source, a line for each method, the frontier dashed."""
     across = "layout" if task == "mix" else "kept"
-    figure, axis = plt.subplots(figsize=(7.5, 5))
+    figure, axis = plt.subplots(figsize=(10, 5))
+    axis.margins(x=0.1)  # room for what stands to the right of points
+    axis.set_prop_cycle(color=[*COLOURS[::2], *COLOURS[1::2]])
     found = settings_of(rows)
     points = np.array([[np.nanmean(values[across]), np.nanmean(values["content"])] for values in found.values()])
     for method in dict.fromkeys(method for method, _ in found):
@@ -91,7 +94,7 @@ def draw_trade(task: str, rows: list[Row], file: Path) -> None:
     label = "likeness to the layout" if task == "mix" else "kept outside of the edit, dB"
     axis.set(xlabel=label, ylabel="content", title=task)
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1.01, 1))
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     plt.close(figure)
