@@ -33,10 +33,6 @@ FOLLOW_RUNS = """() => {
     for (const end of ['execution_success', 'execution_error', 'execution_interrupted'])
         app.api.addEventListener(end, event => window.ends.push(end))
 }"""
-DRAW_LESS_OFTEN = """
-    window.requestAnimationFrame = callback => setTimeout(() => callback(performance.now()), 50)
-    window.cancelAnimationFrame = clearTimeout
-"""  # at 60 frames a second a page that rests takes a third of a core
 TOASTS = ".p-toast-message, li[data-swipe-direction]"  # in older pages, in newer ones
 PANEL = "[data-testid=properties-panel]"  # in newer pages
 NO_INTERNET = "ERR_NAME_NOT_RESOLVED"  # the page asks a registry about every node that is not the core's own
@@ -57,7 +53,6 @@ class ComfyPage:
         httpx.post(f"{url}/settings", json=settings).raise_for_status()
         opened = cls(browser.new_page(viewport={"width": 1600, "height": 1000}), vue)
         opened.page.set_default_timeout(10_000)
-        opened.page.add_init_script(DRAW_LESS_OFTEN)
         opened.page.on("pageerror", lambda error: opened.errors.append(str(error)))
         opened.page.on("console", opened._listen)
         opened.page.goto(url, timeout=90_000)
@@ -165,6 +160,22 @@ class ComfyPage:
         yield library
         button.click()
         expect(library).to_have_count(0)
+
+    def rest(self) -> None:
+        """Stops drawing, which a page otherwise does all the time, until `wake`."""
+        self.page.evaluate(
+            """() => {
+                const draw = window.requestAnimationFrame, held = []
+                window.requestAnimationFrame = callback => -held.push(callback)
+                window.wake = () => {
+                    window.requestAnimationFrame = draw
+                    held.forEach(callback => draw(callback))
+                }
+            }"""
+        )
+
+    def wake(self) -> None:
+        self.page.evaluate("() => wake()")
 
     def dismiss(self) -> None:
         """Closes dialogs, toasts and the panel of faults."""

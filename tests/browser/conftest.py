@@ -33,12 +33,19 @@ def object_info(url):
 
 @pytest.fixture(scope="session")
 def opened(browser, url):
-    """`opened(renderer)`: the one page of all tests in that renderer."""
-    pages = {}
+    """`opened(renderer)`: the one page of all tests in that renderer; the other one rests."""
+    pages, awake = {}, None
 
     def get(renderer: str) -> ComfyPage:
-        if renderer not in pages:
-            pages[renderer] = ComfyPage.open(browser, url, vue=renderer == "nodes_2")
+        nonlocal awake
+        if renderer != awake:
+            if awake:
+                pages[awake].rest()
+            if renderer in pages:
+                pages[renderer].wake()
+            else:
+                pages[renderer] = ComfyPage.open(browser, url, vue=renderer == "nodes_2")
+            awake = renderer
         return pages[renderer]
 
     return get

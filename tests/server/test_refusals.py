@@ -85,7 +85,7 @@ def test_a_latent_with_nan_is_refused(client, mixing_graph):
     graph = mixing_graph()
     graph["broken"] = {"class_type": "LatentMultiply", "inputs": {"samples": ["4", 0], "multiplier": NAN}}
     graph["5"]["inputs"]["latent"] = ["broken", 0]
-    assert refused(client, graph)[1].startswith("latent must hold finite numbers only, got 1600 of 1600 that are NaN or infinite")
+    assert refused(client, graph)[1].startswith("latent must hold finite numbers only, got 400 of 400 that are NaN or infinite")
 
 
 def test_a_layout_of_another_channel_count_is_refused(client, mixing_graph):
@@ -100,7 +100,7 @@ def test_a_layout_of_another_channel_count_is_refused(client, mixing_graph):
 def test_a_layout_of_another_size_is_refused(client, advanced_graph):
     advanced_graph["13"]["inputs"]["latent_image"] = ["wide", 0]
     advanced_graph["wide"] = {"class_type": "EmptyLatentImage", "inputs": {"width": 192, "height": 128, "batch_size": 1}}
-    message = "layout must have the size of the latent that is sampled: it is 4 x 20 x 20, the latent is 4 x 16 x 24"
+    message = "layout must have the size of the latent that is sampled: it is 4 x 10 x 10, the latent is 4 x 16 x 24"
     assert refused(client, advanced_graph)[1].startswith(message)
 
 
