@@ -161,22 +161,6 @@ class ComfyPage:
         button.click()
         expect(library).to_have_count(0)
 
-    def rest(self) -> None:
-        """Stops drawing, which a page otherwise does all the time, until `wake`."""
-        self.page.evaluate(
-            """() => {
-                const draw = window.requestAnimationFrame, held = []
-                window.requestAnimationFrame = callback => -held.push(callback)
-                window.wake = () => {
-                    window.requestAnimationFrame = draw
-                    held.forEach(callback => draw(callback))
-                }
-            }"""
-        )
-
-    def wake(self) -> None:
-        self.page.evaluate("() => wake()")
-
     def dismiss(self) -> None:
         """Closes dialogs, toasts and the panel of faults."""
         self.page.evaluate("() => { const { toast } = app.extensionManager; toast.dismissAll ? toast.dismissAll() : toast.removeAll() }")

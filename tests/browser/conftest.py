@@ -33,19 +33,12 @@ def object_info(url):
 
 @pytest.fixture(scope="session")
 def opened(browser, url):
-    """`opened(renderer)`: the one page of all tests in that renderer; the other one rests."""
-    pages, awake = {}, None
+    """`opened(renderer)`: the one page of all tests in that renderer."""
+    pages = {}
 
     def get(renderer: str) -> ComfyPage:
-        nonlocal awake
-        if renderer != awake:
-            if awake:
-                pages[awake].rest()
-            if renderer in pages:
-                pages[renderer].wake()
-            else:
-                pages[renderer] = ComfyPage.open(browser, url, vue=renderer == "nodes_2")
-            awake = renderer
+        if renderer not in pages:
+            pages[renderer] = ComfyPage.open(browser, url, vue=renderer == "nodes_2")
         return pages[renderer]
 
     return get
