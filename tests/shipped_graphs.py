@@ -14,7 +14,7 @@ SIDE = 80
 """Pixels, a quarter as many as the demo model's own: enough where it is not judged what a picture shows."""
 
 
-def small_graph(name: str, steps: int | None = None) -> dict:
+def light_graph(name: str, steps: int | None = None) -> dict:
     """A graph in the API's form that draws small pictures, in so many steps if that is said."""
     graph = json.loads((WORKFLOWS / "api" / f"{name}.json").read_text())
     for node in graph.values():

@@ -4,7 +4,7 @@ import pytest
 from comfy_client import ComfyClient, Run
 from comfy_server import PACK, comfy_server
 from safetensors.torch import load
-from shipped_graphs import small_graph
+from shipped_graphs import light_graph
 
 SAMPLER = "8"
 
@@ -37,7 +37,7 @@ def mixing_graph(image):
     """`mixing_graph(nu=0.3, ...)`: the shipped image-text graph, its sampler changed so, saving the latent as well."""
 
     def build(**settings) -> dict:
-        graph = small_graph("image_text")
+        graph = light_graph("image_text")
         graph["2"]["inputs"]["image"] = image
         graph[SAMPLER]["inputs"].update({"k_max": 0.6, "k_min": 0.3} | settings)
         graph["latent"] = {"class_type": "SaveLatent", "inputs": {"samples": [SAMPLER, 0], "filename_prefix": "test"}}
@@ -59,7 +59,7 @@ def plain_graph(mixing_graph):
 @pytest.fixture
 def advanced_graph(image, mixing_graph):
     """The shipped graph for SamplerCustomAdvanced, with the picture and the prompt of `mixing_graph`, saving the latent as well."""
-    graph = small_graph("image_text_custom_sampler")
+    graph = light_graph("image_text_custom_sampler")
     graph["2"] |= {"class_type": "LoadImage", "inputs": {"image": image}}
     ours, theirs = (
         next(node["inputs"] for node in each.values() if node.get("_meta", {}).get("title") == "Content prompt")

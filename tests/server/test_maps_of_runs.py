@@ -8,7 +8,7 @@ import pytest
 from comfy_client import ComfyClient, GraphError
 from comfy_server import comfy_server
 from PIL import Image
-from shipped_graphs import small_graph
+from shipped_graphs import light_graph
 
 SAMPLER, DECODE, MAPS, SAVE = "6", "7", "8", "12"
 
@@ -16,7 +16,7 @@ SAMPLER, DECODE, MAPS, SAVE = "6", "7", "8", "12"
 @pytest.fixture
 def graph():
     """The shipped graph of heat maps, with few steps, saving the overlays themselves."""
-    graph = small_graph("heat_maps", steps=3)
+    graph = light_graph("heat_maps", steps=3)
     graph = {node_id: graph[node_id] for node_id in ("1", "2", "3", "4", "5", SAMPLER, DECODE, MAPS, SAVE)}
     graph[SAMPLER]["inputs"]["seed"] = 1
     graph[MAPS]["inputs"]["legend"] = False

@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from shipped_graphs import small_graph
+from shipped_graphs import light_graph
 
 
 @pytest.fixture
 def graph():
     """The shipped graph of all three doors, with few steps, saving the latent as well."""
-    graph = small_graph("three_doors", steps=6)
+    graph = light_graph("three_doors", steps=6)
     graph["latent"] = {
         "class_type": "SaveLatent",
         "inputs": {"samples": [node_of(graph, "MagicMixKSampler"), 0], "filename_prefix": "test"},

@@ -1,13 +1,13 @@
 """A wiring mistake is said on the node where it is made, as the page shows it."""
 
 import pytest
-from shipped_graphs import small_graph
+from shipped_graphs import light_graph
 
 
 @pytest.fixture
 def graph():
     """The shipped graph of a word swap, with few steps."""
-    return small_graph("word_swap", steps=4)
+    return light_graph("word_swap", steps=4)
 
 
 def node_of(graph, class_type):

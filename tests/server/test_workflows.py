@@ -6,7 +6,7 @@ import json
 import pytest
 from comfy_client import GraphError
 from PIL import Image
-from shipped_graphs import ALL, DEMO, OF_THE_TRANSFORMER, STOCK, WORKFLOWS, small_graph
+from shipped_graphs import ALL, DEMO, OF_THE_TRANSFORMER, STOCK, WORKFLOWS, light_graph
 
 STEPS = 6
 """Enough for a picture; the graphs' own are drawn for their thumbnails."""
@@ -19,7 +19,7 @@ def api_form(name: str) -> dict:
 @pytest.mark.parametrize("name", DEMO)
 def test_the_demo_flavour_runs_and_saves_pictures(client, name):
     assert {node["inputs"].get("steps", 25) for node in api_form(name).values()} == {25}
-    graph = small_graph(name, STEPS)
+    graph = light_graph(name, STEPS)
     run = client.run(graph)
     for node_id, node in graph.items():
         if node["class_type"] == "SaveImage":
