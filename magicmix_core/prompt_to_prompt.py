@@ -82,8 +82,8 @@ def edit_prompt(
 ) -> tuple[PromptToPrompt, str]:
     """The edit from one prompt to the other over the layout that was drawn for the first, and whether it is a swap or refine.
 
-    `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change, `make_room` is as above. Raises ValueError for a
-    layout without a prompt and for prompts that `edit` cannot serve.
+    `word_steps` gives words a cross_steps of their own, `local_blend` are words whose place may change, `make_room` is as in
+    PromptToPrompt. Raises ValueError for a layout without a prompt and for prompts that `edit` cannot serve.
     """
     check_has_prompt(layout)
     check_alignable("source_text", source.tokens)
@@ -124,7 +124,8 @@ class EditedPrompt(SteeredPrompt):
         self._mapping = pad(edit.mapping, (*beyond, source.start, 0))
         self._cross_until = pad(edit.cross_until, beyond)
         self._shares = sorted(set(edit.cross_until.tolist()) - {0.0})
-        self.until = max([edit.self_until, *self._shares])
+        self._cross_end = max(self._shares, default=0.0)
+        self.until = max(edit.self_until, self._cross_end)
         self.kinds = frozenset({"cross", "itself"} | ({"watch"} if self.draws_maps else set()))
         self.reads = Reads(cross=self.draws_maps or bool(self._shares), few_places=edit.self_until > 0)
         self._blend_level = nearest_level(drawing.levels, *drawing.size, drawing.few_places)
@@ -140,10 +141,9 @@ class EditedPrompt(SteeredPrompt):
     def cross(self, operands: Operands, there: Attention) -> list[Operands]:
         """`(M_source A + M diag(1 - g)) V` with `A = P diag(g)`, g being 1 for the columns that the source governs by now."""
         q, k, v = operands
-        governing = sum(map(there.before, self._shares))
-        if not governing:
+        if not there.before(self._cross_end):
             return [operands]
-        mapping, own, _ = self._governed(governing, v)
+        mapping, own, _ = self._governed(there, v)
         source_q, source_k = there.taken(self.edit.source)
         if there.joint and not JOINT_TEXT_KEYS:
             return [(source_q, k, v)]
@@ -154,11 +154,10 @@ class EditedPrompt(SteeredPrompt):
 
     def share(self, there: Attention) -> Tensor | None:
         """Where text and picture attend jointly, rows sum to 1 as they are."""
-        q, k, v = there.operands
-        governing = sum(map(there.before, self._shares))
-        if not (governing and self.edit.make_room) or there.joint:
+        if not (self.edit.make_room and there.before(self._cross_end)) or there.joint:
             return None
-        _, own, mapped = self._governed(governing, v)
+        q, k, v = there.operands
+        _, own, mapped = self._governed(there, v)
         source_q, source_k = there.taken(self.edit.source)
         k, v = (narrowed(tensor, self.width) for tensor in (k, v))
         return share_beside(there.attend, (q, k, v), (source_q, narrowed(source_k, len(self._mapping))), own, mapped)
@@ -186,11 +185,12 @@ class EditedPrompt(SteeredPrompt):
             return None
         return spread(blend_mask(self._maps.mean(self.drawing.few_places), *like.shape[-2:]), like).to(like)
 
-    def _governed(self, governing: int, like: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """A, `1 - g` and the sums of A's rows while columns with the largest `governing` shares are governed.
+    def _governed(self, there: Attention, like: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """A, `1 - g` and the sums of A's rows, of the columns that are governed by now; there must be some.
 
         None stands for the identity, for none that is left out, and for sums that all are 1.
         """
+        governing = sum(map(there.before, self._shares))
         return self._placed.get(governing, like, lambda: self._operators(self._shares[-governing], like))
 
     def _operators(self, least: float, like: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
