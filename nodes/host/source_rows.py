@@ -12,7 +12,7 @@ from ...magicmix_core.encodings import alike, text_of
 from ...magicmix_core.kept import Kept
 from ...magicmix_core.layout import Layout, LayoutPath
 from ...magicmix_core.placed import Placed
-from ...magicmix_core.steered_attention import Call
+from ...magicmix_core.steered_call import Call
 from ...magicmix_core.steering import Reads, Source
 from .carrying import KEY
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...magicmix_core.encodings import text_of
 from ...magicmix_core.kept import Kept, KeptLevel
-from ...magicmix_core.steered_attention import Call, Rows, Taken
+from ...magicmix_core.steered_call import Call, Rows, Taken
 from ...magicmix_core.steering import Before, PromptOfRun, Reads, Source, SteeredPrompt, Steering, steered
 from .carrying import KEY, carried_by
 from .memory import fits

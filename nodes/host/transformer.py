@@ -18,7 +18,8 @@ from torch import Tensor
 
 from ...magicmix_core.kept import Keeping, Kept, KeptLevel
 from ...magicmix_core.plug_and_play import Structure
-from ...magicmix_core.steered_attention import ALL, Call, cross_attention, joint_attention, self_attention
+from ...magicmix_core.steered_attention import ALL, cross_attention, joint_attention, self_attention
+from ...magicmix_core.steered_call import Call
 from ...magicmix_core.steering import Drawing, Layer, Reads
 from .source_rows import SourceRows, pad_control, rows_of, with_concepts
 

@@ -18,7 +18,8 @@ from torch import Tensor
 from ...magicmix_core.attention import shared_attention
 from ...magicmix_core.blocks import feature_block
 from ...magicmix_core.plug_and_play import Structure
-from ...magicmix_core.steered_attention import Call, cross_attention, self_attention
+from ...magicmix_core.steered_attention import cross_attention, self_attention
+from ...magicmix_core.steered_call import Call
 from ...magicmix_core.steering import Attend, Block, Drawing, Layer, Place
 from .families import draws_videos
 from .foreign_patches import check_merges_nothing, hide_rows

@@ -7,7 +7,8 @@ from steerings import ENCODING, MAPPING, SCALES, SIZE, WIDTH, begun, close, edit
 from magicmix_core import prompt_to_prompt, reweighting
 from magicmix_core.map_recording import Recording
 from magicmix_core.reweighting import Reweighting
-from magicmix_core.steered_attention import Call, Rows, joint_attention
+from magicmix_core.steered_attention import joint_attention
+from magicmix_core.steered_call import Call, Rows
 from magicmix_core.steering import Drawing, Layer
 
 HEADS, SIZE_OF_HEAD, PLACES = 2, 4, 6

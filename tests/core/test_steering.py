@@ -13,7 +13,8 @@ from magicmix_core.attention import shared_attention
 from magicmix_core.kept import KeptLevel
 from magicmix_core.map_recording import Recording
 from magicmix_core.reweighting import Reweighting
-from magicmix_core.steered_attention import Call, Rows, cross_attention, self_attention
+from magicmix_core.steered_attention import cross_attention, self_attention
+from magicmix_core.steered_call import Call, Rows
 from magicmix_core.steering import Drawing, Layer, PromptOfRun, steered
 
 HEADS, CHANNELS = 2, 8
